@@ -1,1 +1,11 @@
-//! Under construction.
+//! Durable state.
+//!
+//! All SQL of Nightbeat stands in this crate. [`Store`] is what the server talks to; the control plane
+//! ([`control`]) is portable SQL written once, the hot path is written per engine.
+#![forbid(unsafe_code)]
+
+pub mod control;
+mod error;
+pub mod sql;
+
+pub use error::{Result, StoreError};

@@ -1,0 +1,1 @@
+//! The control plane: projects, keys, heartbeats, channels and lists, in portable SQL.

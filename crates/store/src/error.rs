@@ -1,0 +1,24 @@
+//! What can go wrong with storing, sorted by what the caller can do about it.
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was stored; the same call may work later (busy, disk full, connection lost).
+    #[error("cannot store now: {0}")]
+    Unavailable(String),
+    /// It may or may not have been committed. Ask again before relying on either.
+    #[error("unknown whether it was stored: {0}")]
+    Unknown(String),
+    /// Another row has this name, slug or address.
+    #[error("{0}")]
+    Conflict(String),
+    /// A stored row is not what this version wrote. Names table, column and row.
+    #[error("broken row: {0}")]
+    Broken(String),
+    /// The database cannot be used any more by this process: corrupt, replaced, failed to sync.
+    #[error("the database cannot be used: {0}")]
+    Fatal(String),
+}
+
+/// The store's result.
+pub type Result<T> = std::result::Result<T, StoreError>;
