@@ -4,8 +4,10 @@
 //! ([`control`]) is portable SQL written once, the hot path is written per engine.
 #![forbid(unsafe_code)]
 
+mod arrival;
 pub mod control;
 mod error;
 pub mod sql;
 
+pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use error::{Result, StoreError};

@@ -153,7 +153,14 @@ macro_rules! from_domain {
     )* };
 }
 
-from_domain!(HeartbeatId, ProjectId, ChannelId, IncidentId, DeliveryId, RunId);
+from_domain!(
+    HeartbeatId,
+    ProjectId,
+    ChannelId,
+    IncidentId,
+    DeliveryId,
+    RunId
+);
 
 impl FromValue for nightbeat_domain::UnixMicros {
     fn from_value(value: &Value) -> Option<Self> {
