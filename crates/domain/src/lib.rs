@@ -1,25 +1,35 @@
 //! What a heartbeat is, and every decision about it.
 //!
-//! All decisions are pure functions of (stored state, event, now): `observe` for a signal,
-//! `elapse` for the passing of time, and the user's own steps in `control`. There is no I/O here,
+//! All decisions are pure functions of (stored state, event, now): [`observe`] for a signal,
+//! [`elapse`] for the passing of time, and the user's own steps in [`control`]. There is no I/O here,
 //! no clock and no randomness; whoever calls says what time it is and stores what comes back.
 #![forbid(unsafe_code)]
 
 mod alert;
+pub mod control;
+mod effects;
+mod elapse;
+mod expect;
 mod gap;
 mod ids;
+mod observe;
 mod settings;
 mod signal;
 mod state;
 mod time;
+mod wake;
 
 pub use alert::{
     Alert, AlertKind, AlertSnapshot, Cause, Claim, Closing, HeartbeatFacts, IncidentFacts,
 };
+pub use effects::{Effects, FinishedRun, IncidentChange};
+pub use elapse::elapse;
+pub use expect::{EARLY_MAX, Maintenance, Surroundings};
 pub use gap::{Gap, GapKind, GapLedger};
 pub use ids::{ChannelId, DeliveryId, HeartbeatId, IncidentId, ProjectId, RunId};
 pub use nightbeat_calendar::{Interval, Schedule, ScheduleError};
 pub use nightbeat_evidence::{BrokenRule, Metric, Severity};
+pub use observe::{Observed, observe};
 pub use settings::{Settings, SettingsError};
 pub use signal::{IgnoredBecause, Signal, SignalKind};
 pub use state::{LastRun, OpenIncident, OpenRun, Outcome, Phase, State, Status};

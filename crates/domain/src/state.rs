@@ -141,7 +141,7 @@ pub struct State {
     pub last_success_at: Option<UnixMicros>,
     /// The instant from which the next success is late. `None`: nothing is expected.
     pub expected_at: Option<UnixMicros>,
-    /// The next instant at which `elapse` has something to look at: a lower bound, never late.
+    /// The next instant at which [`crate::elapse`] has something to look at: a lower bound, never late.
     pub wake_at: Option<UnixMicros>,
     /// Misses and failures since the last success.
     pub failures: u32,

@@ -1,0 +1,226 @@
+//! What the passing of time changes.
+
+use crate::effects::{Decision, Effects, Particulars};
+use crate::expect::{
+    Surroundings, Verdict, after_maintenance, first_expected, missed_verdict, overran_verdict,
+    run_deadline_after_maintenance,
+};
+use crate::{AlertKind, Cause, Claim, HeartbeatId, Phase, Settings, State, UnixMicros};
+
+/// Decides what has become due by `asof`. The caller says that every signal received up to `asof` has
+/// been observed (or refused, and that refusal is in the gap ledger).
+///
+/// Afterwards `state.wake_at` is the next instant at which there is something to decide; it is later
+/// than `asof`.
+pub fn elapse(
+    heartbeat: HeartbeatId,
+    settings: &Settings,
+    state: &mut State,
+    around: Surroundings<'_>,
+    asof: UnixMicros,
+) -> Effects {
+    let mut decision = Decision::new(heartbeat, state, asof);
+    if decision.state.phase == Phase::Paused {
+        decision.state.wake_at = None;
+        return decision.effects;
+    }
+    let run_look = decision.judge_runs(settings, around);
+    let miss_look = decision.judge_miss(settings, around);
+    decision.judge_repeats(settings);
+    let looks = [run_look, miss_look, decision.repeat_look_after(settings)];
+    decision.state.wake_at = looks.into_iter().flatten().min();
+    decision.effects
+}
+
+impl Decision<'_> {
+    /// Judges the runs that are past their deadline; when to look again.
+    fn judge_runs(&mut self, settings: &Settings, around: Surroundings<'_>) -> Option<UnixMicros> {
+        let mut look: Option<UnixMicros> = None;
+        for index in 0..self.state.runs.len() {
+            let run = self.state.runs[index];
+            if run.overran {
+                continue;
+            }
+            let deadline = if run.deadline <= self.at {
+                run_deadline_after_maintenance(settings, run.deadline, around.maintenance)
+            } else {
+                run.deadline
+            };
+            self.state.runs[index].deadline = deadline;
+            let verdict = overran_verdict(settings, run.started_at, deadline, around.gaps);
+            let particulars = Particulars {
+                deadline: Some(deadline),
+                run_started_at: Some(run.started_at),
+                ..Particulars::default()
+            };
+            let next = self.claim(Cause::Overran, &verdict, particulars);
+            if next.is_none() {
+                self.state.runs[index].overran = true;
+            }
+            look = earlier(look, next);
+        }
+        look
+    }
+
+    /// Judges the success that is expected; when to look again.
+    fn judge_miss(&mut self, settings: &Settings, around: Surroundings<'_>) -> Option<UnixMicros> {
+        // An open run within its own limit speaks for the job.
+        if self.state.runs.iter().any(|run| !run.overran) {
+            return None;
+        }
+        if self.state.phase == Phase::New {
+            return self.judge_never_started(settings, around);
+        }
+        loop {
+            let expected = self.state.expected_at?;
+            let due = expected + settings.grace;
+            if due > self.at {
+                return self.watches_misses().then_some(due);
+            }
+            let moved = after_maintenance(settings, expected, around.maintenance);
+            if moved != expected {
+                self.state.expected_at = Some(moved);
+                continue;
+            }
+            match self.state.phase {
+                Phase::Up | Phase::Warning | Phase::Unverified => {}
+                Phase::Down => {
+                    self.state.successes = 0;
+                    return None;
+                }
+                Phase::New | Phase::Paused => return None,
+            }
+            let verdict = missed_verdict(settings, self.state, expected, around.gaps);
+            if self.below_threshold(settings) {
+                if verdict.first() > self.at {
+                    return Some(verdict.first());
+                }
+                self.state.failures += 1;
+                self.state.successes = 0;
+                self.state.expected_at = first_expected(&settings.schedule, expected);
+                continue;
+            }
+            let particulars = Particulars {
+                deadline: Some(due),
+                ..Particulars::default()
+            };
+            return self.claim(Cause::Missed, &verdict, particulars);
+        }
+    }
+
+    /// Whether a deadline of the expected success still matters in this phase.
+    fn watches_misses(&self) -> bool {
+        match self.state.phase {
+            Phase::Up | Phase::Warning | Phase::Unverified => true,
+            Phase::Down => self.state.successes > 0,
+            Phase::New | Phase::Paused => false,
+        }
+    }
+
+    /// One more miss is not enough yet to open an incident.
+    fn below_threshold(&self, settings: &Settings) -> bool {
+        self.state.phase != Phase::Unverified
+            && self.state.failures + 1 < settings.failure_threshold
+    }
+
+    /// Claims what may be claimed by now; when to look again, or `None` when all is said.
+    fn claim(
+        &mut self,
+        cause: Cause,
+        verdict: &Verdict,
+        particulars: Particulars,
+    ) -> Option<UnixMicros> {
+        let told = match self.state.phase {
+            Phase::Down => Some(Claim::Down),
+            Phase::Unverified => Some(Claim::Unverified),
+            Phase::New | Phase::Up | Phase::Warning | Phase::Paused => None,
+        };
+        if self.at >= verdict.down_at {
+            match told {
+                Some(Claim::Down) => {}
+                Some(_) => self.confirm(particulars),
+                None => self.raise(cause, Claim::Down, particulars),
+            }
+            return None;
+        }
+        if let Some(unverified_at) = verdict.unverified_at
+            && told.is_none()
+        {
+            if unverified_at > self.at {
+                return Some(verdict.first());
+            }
+            let particulars = Particulars {
+                gaps: verdict.gaps.clone(),
+                digest: verdict.digest,
+                ..particulars
+            };
+            self.raise(cause, Claim::Unverified, particulars);
+        }
+        Some(verdict.down_at)
+    }
+
+    fn raise(&mut self, cause: Cause, claim: Claim, particulars: Particulars) {
+        self.state.failures = self.state.failures.saturating_add(1);
+        self.state.successes = 0;
+        self.open(cause, claim, particulars);
+    }
+
+    /// One reminder for a job from which no signal ever came.
+    fn judge_never_started(
+        &mut self,
+        settings: &Settings,
+        around: Surroundings<'_>,
+    ) -> Option<UnixMicros> {
+        if !settings.remind_never_started || self.state.last_signal_at.is_some() {
+            return None;
+        }
+        let expected = self.state.expected_at?;
+        let due = after_maintenance(settings, expected, around.maintenance) + settings.grace;
+        if due > self.at {
+            return Some(due);
+        }
+        self.state.expected_at = None;
+        let particulars = Particulars {
+            deadline: Some(due),
+            ..Particulars::default()
+        };
+        self.tell(AlertKind::NeverStarted, None, None, particulars);
+        None
+    }
+
+    /// Sends what a snooze held back, and repeats what nobody has acknowledged.
+    fn judge_repeats(&mut self, settings: &Settings) {
+        let at = self.at;
+        let Some(incident) = self.state.incident.as_mut() else {
+            return;
+        };
+        if incident.snoozed_until.is_some_and(|until| until <= at) {
+            incident.snoozed_until = None;
+        }
+        let snoozed = incident.snoozed_until.is_some();
+        let deadline = incident.deadline;
+        let repeat = settings.repeat_after.is_some_and(|after| {
+            !incident.acknowledged && incident.claim != Claim::Warning && {
+                incident.alerted_at + after <= at
+            }
+        });
+        if !snoozed && (incident.held_back || repeat) {
+            let particulars = Particulars {
+                deadline,
+                ..Particulars::default()
+            };
+            self.alert_again(AlertKind::Reminder, particulars);
+        }
+    }
+
+    fn repeat_look_after(&self, settings: &Settings) -> Option<UnixMicros> {
+        self.state.repeat_look(settings)
+    }
+}
+
+fn earlier(one: Option<UnixMicros>, other: Option<UnixMicros>) -> Option<UnixMicros> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
