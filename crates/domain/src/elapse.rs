@@ -27,7 +27,7 @@ pub fn elapse(
     let run_look = decision.judge_runs(settings, around);
     let miss_look = decision.judge_miss(settings, around);
     decision.judge_repeats(settings);
-    let looks = [run_look, miss_look, decision.repeat_look_after(settings)];
+    let looks = [run_look, miss_look, decision.state.repeat_look(settings)];
     decision.state.wake_at = looks.into_iter().flatten().min();
     decision.effects
 }
@@ -211,10 +211,6 @@ impl Decision<'_> {
             };
             self.alert_again(AlertKind::Reminder, particulars);
         }
-    }
-
-    fn repeat_look_after(&self, settings: &Settings) -> Option<UnixMicros> {
-        self.state.repeat_look(settings)
     }
 }
 

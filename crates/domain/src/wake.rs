@@ -53,7 +53,7 @@ impl State {
             .map(|at| at + settings.grace)
     }
 
-    fn repeat_look(&self, settings: &Settings) -> Option<UnixMicros> {
+    pub(crate) fn repeat_look(&self, settings: &Settings) -> Option<UnixMicros> {
         let incident = self.incident.as_ref()?;
         if incident.held_back {
             return incident.snoozed_until;
