@@ -1,0 +1,404 @@
+//! The client of `/api/v1`, as `docs/api.md` describes it.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::http;
+
+/// How long one request may take, from connecting to the last byte of the answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest answer that is read: a page of [`PAGE_ITEMS`] signals with full, escaped bodies fits.
+const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// How many items are asked for at once.
+const PAGE_ITEMS: usize = 100;
+
+/// The header that carries the key. Not `Authorization`, which a reverse proxy may want for itself.
+const KEY_HEADER: &str = "x-api-key";
+
+/// Talks to one server with one key.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: HeaderValue,
+}
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server's URL cannot be used.
+    #[error("`{url}` is not the URL of a server: {reason}")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key contains what no key contains.
+    #[error("the API key contains characters that no key has")]
+    BadKey,
+    /// The HTTP client cannot be built.
+    #[error("cannot prepare a connection: {0}")]
+    Setup(String),
+    /// No answer came.
+    #[error("cannot reach {server}: {reason}")]
+    Unreachable {
+        /// Scheme, host and port.
+        server: String,
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// The server said no.
+    #[error("{0}")]
+    Refused(Problem),
+    /// The server sends us elsewhere, which we do not follow.
+    #[error("{server} redirects to {to}")]
+    Redirected {
+        /// Scheme, host and port.
+        server: String,
+        /// The `Location`.
+        to: String,
+    },
+    /// The answer is not one that the API gives.
+    #[error("{server} does not answer as a Nightbeat server does: {reason}")]
+    NotUnderstood {
+        /// Scheme, host and port.
+        server: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+/// A server's no, from its problem details (RFC 9457).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, in a sentence.
+    pub detail: String,
+    /// The field it is about, by its name in the API.
+    pub field: Option<String>,
+    /// After how many seconds to try again.
+    pub retry_after: Option<u64>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.field {
+            Some(field) if !self.detail.starts_with(field.as_str()) => {
+                write!(f, "{field}: {}", self.detail)
+            }
+            _ => f.write_str(&self.detail),
+        }
+    }
+}
+
+/// The JSON of one answer, as the server sent it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    server: String,
+    text: String,
+}
+
+impl Answer {
+    /// The JSON text, unchanged; empty for 204.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The answer as a `T`. Fields that `T` does not know are ignored: the server may be newer.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_str(&self.text).map_err(|error| not_understood(&self.server, &error))
+    }
+}
+
+/// The items of a list, each as the server sent it.
+#[derive(Debug, Clone)]
+pub struct List {
+    server: String,
+    items: Vec<Box<RawValue>>,
+    /// There are more than were asked for.
+    pub more: bool,
+}
+
+impl List {
+    /// `{"items": [...]}` with each item unchanged.
+    pub fn json(&self) -> String {
+        let items: Vec<&str> = self.items.iter().map(|item| item.get()).collect();
+        format!("{{\"items\":[{}]}}", items.join(","))
+    }
+
+    /// The items as `T`s.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, ClientError> {
+        self.items
+            .iter()
+            .map(|item| serde_json::from_str(item.get()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| not_understood(&self.server, &error))
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Box<RawValue>>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct ProblemBody {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+    #[serde(default)]
+    field: Option<String>,
+}
+
+impl Client {
+    /// A client for the server at `url` (which may have a path prefix) with an API key.
+    pub fn new(url: &str, key: &str) -> Result<Self, ClientError> {
+        let base = base_url(url)?;
+        let mut key = HeaderValue::from_str(key.trim()).map_err(|_| ClientError::BadKey)?;
+        key.set_sensitive(true);
+        let http =
+            http::client(&base).map_err(|error| ClientError::Setup(http::build_reason(&error)))?;
+        Ok(Self { http, base, key })
+    }
+
+    /// The URL of the server.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// `GET /api/v1/…`; each element of `path` is one segment.
+    pub async fn get(&self, path: &[&str]) -> Result<Answer, ClientError> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Any request under `/api/v1`, with a JSON body where there is one.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        self.request(method, self.api_url(path)?, body).await
+    }
+
+    /// A list from its first item on, following its cursors: all of it, or its first `limit` items.
+    pub async fn list(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        limit: Option<usize>,
+    ) -> Result<List, ClientError> {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut list = List {
+            server: http::origin(&self.base),
+            items: Vec::new(),
+            more: false,
+        };
+        let mut cursor: Option<String> = None;
+        loop {
+            let wanted = PAGE_ITEMS.min(limit - list.items.len());
+            let mut url = self.api_url(path)?;
+            url.query_pairs_mut()
+                .extend_pairs(query)
+                .append_pair("limit", &wanted.to_string())
+                .extend_pairs(cursor.iter().map(|cursor| ("cursor", cursor)));
+            let page: Page = self.request(Method::GET, url, None).await?.parse()?;
+            list.items.extend(page.items);
+            list.more = page.next_cursor.is_some() || list.items.len() > limit;
+            list.items.truncate(limit);
+            if page.next_cursor.is_none() || list.items.len() >= limit {
+                return Ok(list);
+            }
+            if page.next_cursor == cursor {
+                return Err(ClientError::NotUnderstood {
+                    server: list.server,
+                    reason: "a list's next page is the same page".to_owned(),
+                });
+            }
+            cursor = page.next_cursor;
+        }
+    }
+
+    fn api_url(&self, path: &[&str]) -> Result<Url, ClientError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| ClientError::BadUrl {
+                url: self.base.to_string(),
+                reason: "it has no path".to_owned(),
+            })?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(path);
+        Ok(url)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let server = http::origin(&url);
+        let mut request = self
+            .http
+            .request(method, url)
+            .timeout(REQUEST_TIMEOUT)
+            .header(KEY_HEADER, &self.key)
+            .header(header::ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+            server: server.clone(),
+            reason: http::reason(&error),
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(ClientError::NotUnderstood {
+                    server,
+                    reason: format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"),
+                });
+            }
+        }
+        judge(server, &response, bytes)
+    }
+}
+
+/// Sorts an answer into success and the kinds of no.
+fn judge(
+    server: String,
+    response: &reqwest::Response,
+    bytes: Vec<u8>,
+) -> Result<Answer, ClientError> {
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(ClientError::Redirected {
+            server,
+            to: header(header::LOCATION).unwrap_or_else(|| "nowhere".to_owned()),
+        });
+    }
+    if !status.is_success() {
+        let retry_after = header(header::RETRY_AFTER).and_then(|text| text.parse().ok());
+        return Err(ClientError::Refused(problem(status, &bytes, retry_after)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Answer { server, text }),
+        Err(error) => Err(not_understood(&server, &error)),
+    }
+}
+
+fn problem(status: StatusCode, bytes: &[u8], retry_after: Option<u64>) -> Problem {
+    // An answer that is no problem document comes from something in between: its status is all there is.
+    let body: ProblemBody = serde_json::from_slice(bytes).unwrap_or_default();
+    Problem {
+        status: status.as_u16(),
+        detail: body
+            .detail
+            .or(body.title)
+            .unwrap_or_else(|| format!("the server answered {status}")),
+        field: body.field,
+        retry_after,
+    }
+}
+
+fn not_understood(server: &str, error: &dyn std::error::Error) -> ClientError {
+    ClientError::NotUnderstood {
+        server: server.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// Checks the URL of a server. Query and fragment have no meaning there and are dropped.
+pub(crate) fn base_url(text: &str) -> Result<Url, ClientError> {
+    let bad = |reason: &str| ClientError::BadUrl {
+        url: text.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("it must begin with http:// or https://"));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(url: &str) -> Client {
+        Client::new(url, "key").unwrap()
+    }
+
+    #[test]
+    fn a_path_prefix_is_kept_and_segments_are_escaped() {
+        let url = |base: &str, path: &[&str]| client(base).api_url(path).unwrap().to_string();
+        assert_eq!(
+            url("http://h", &["heartbeats"]),
+            "http://h/api/v1/heartbeats"
+        );
+        assert_eq!(
+            url("http://h/beats/", &["heartbeats", "a/b?c"]),
+            "http://h/beats/api/v1/heartbeats/a%2Fb%3Fc"
+        );
+        assert_eq!(
+            url("http://h/beats?x=1#y", &["keys"]),
+            "http://h/beats/api/v1/keys"
+        );
+    }
+
+    #[test]
+    fn urls_and_keys_that_cannot_work_are_refused_at_once() {
+        let error = Client::new("ftp://h", "key").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`ftp://h` is not the URL of a server: it must begin with http:// or https://"
+        );
+        assert!(Client::new("127.0.0.1:8787", "key").is_err());
+        assert!(matches!(
+            Client::new("http://h", "k\ney"),
+            Err(ClientError::BadKey)
+        ));
+    }
+
+    #[test]
+    fn a_key_is_not_shown_in_debug_output() {
+        let client = Client::new("http://h", "secret-key").unwrap();
+        assert!(!format!("{client:?}").contains("secret-key"));
+    }
+
+    #[test]
+    fn a_problem_names_its_field_once() {
+        let body =
+            br#"{"status":422,"detail":"grace: 0 seconds is outside","field":"grace","new":1}"#;
+        let first = problem(StatusCode::UNPROCESSABLE_ENTITY, body, None);
+        assert_eq!(first.to_string(), "grace: 0 seconds is outside");
+        let body = br#"{"detail":"is taken","field":"slug"}"#;
+        let second = problem(StatusCode::CONFLICT, body, None);
+        assert_eq!(second.to_string(), "slug: is taken");
+        let third = problem(StatusCode::BAD_GATEWAY, b"<html>", Some(7));
+        assert_eq!(third.to_string(), "the server answered 502 Bad Gateway");
+        assert_eq!(third.retry_after, Some(7));
+    }
+}
