@@ -8,6 +8,8 @@ mod arrival;
 pub mod control;
 mod error;
 pub mod sql;
+mod sqlite;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use error::{Result, StoreError};
+pub use sqlite::portable::Portable;
