@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod cron;
+mod days;
+mod interval;
+mod oncalendar;
+mod parse_error;
+mod pattern;
+mod schedule;
+mod schedule_json;
+mod times;
+mod walk;
+mod zone;
+
+pub use cron::Cron;
+pub use interval::{Interval, IntervalError};
+pub use oncalendar::OnCalendar;
+pub use parse_error::ParseError;
+pub use schedule::{Schedule, ScheduleError};
+pub use zone::{Zone, ZoneData, ZoneError};

@@ -1,0 +1,7 @@
+//! The usual slips in calendar expressions, and what was probably meant.
+
+use crate::ParseError;
+
+pub(super) fn explain(error: ParseError) -> ParseError {
+    error
+}

@@ -1,0 +1,96 @@
+//! Any kind of schedule behind one type.
+
+use jiff::Timestamp;
+
+use crate::{Cron, Interval, IntervalError, OnCalendar, ParseError, Zone, ZoneError};
+
+/// When a success is expected. Cheap to clone.
+///
+/// Its JSON is one of
+/// - `{"every": 3600}`, in seconds,
+/// - `{"cron": "30 3 * * *", "timezone": "Europe/Madrid"}`,
+/// - `{"calendar": "Mon..Fri 02:00", "timezone": "Europe/Madrid"}`, systemd's `OnCalendar`, several lines
+///   separated by a newline.
+///
+/// `timezone` is "UTC" where it is left out; other keys are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// A fixed distance after the last success.
+    Every(Interval),
+    /// A cron expression in a time zone.
+    Cron(Cron),
+    /// One or more systemd calendar events in a time zone.
+    OnCalendar(OnCalendar),
+}
+
+/// Why a schedule was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// The interval is too short or too long.
+    #[error(transparent)]
+    Interval(#[from] IntervalError),
+    /// The cron or calendar expression is wrong.
+    #[error(transparent)]
+    Expression(#[from] ParseError),
+    /// The time zone does not exist.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+}
+
+impl Schedule {
+    /// A schedule of one run each `seconds`.
+    pub fn every_seconds(seconds: u64) -> Result<Self, ScheduleError> {
+        Ok(Self::Every(Interval::from_seconds(seconds)?))
+    }
+
+    /// A cron expression in the zone of that IANA name.
+    pub fn cron(expression: &str, zone_name: &str) -> Result<Self, ScheduleError> {
+        let zone = Zone::named(zone_name)?;
+        Ok(Self::Cron(Cron::parse(expression, &zone)?))
+    }
+
+    /// systemd calendar events, a line each, in the zone of that IANA name.
+    pub fn on_calendar(expression: &str, zone_name: &str) -> Result<Self, ScheduleError> {
+        let zone = Zone::named(zone_name)?;
+        Ok(Self::OnCalendar(OnCalendar::parse(expression, &zone)?))
+    }
+
+    /// The interval, where the schedule is one; `None` for schedules that follow the wall clock.
+    pub fn interval(&self) -> Option<Interval> {
+        match self {
+            Self::Every(interval) => Some(*interval),
+            Self::Cron(_) | Self::OnCalendar(_) => None,
+        }
+    }
+
+    /// The time zone, where the schedule follows a wall clock; `None` for intervals.
+    pub fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Every(_) => None,
+            Self::Cron(cron) => Some(cron.zone()),
+            Self::OnCalendar(events) => Some(events.zone()),
+        }
+    }
+
+    /// The first instant strictly after `from` at which a run is wanted; `None` when there is none any
+    /// more. For an interval that is `from` + interval.
+    pub fn next_after(&self, from: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Every(interval) => from.checked_add(interval.duration()).ok(),
+            Self::Cron(cron) => cron.next_after(from),
+            Self::OnCalendar(events) => events.next_after(from),
+        }
+    }
+
+    /// The last instant strictly before `from` at which a run was wanted. For an interval that is
+    /// `from` - interval.
+    pub fn previous_before(&self, from: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Every(interval) => from.checked_sub(interval.duration()).ok(),
+            Self::Cron(cron) => cron.previous_before(from),
+            Self::OnCalendar(events) => events.previous_before(from),
+        }
+    }
+}
