@@ -1,0 +1,60 @@
+//! What is wrong with a configuration beyond its single values.
+
+use super::{Config, Database, Loaded};
+
+/// Values that cannot be meant together. Reads nothing but its argument.
+pub(super) fn contradictions(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut refuse = |problem: &str| problems.push(problem.to_owned());
+    if config.listen.is_empty() {
+        refuse("listen: name at least one address");
+    }
+    let smtp = &config.smtp;
+    if smtp.host.is_some() {
+        if smtp.tls.is_none() {
+            refuse(
+                "smtp.tls: say `implicit` (port 465), `starttls` (port 587) or `none`; it is never guessed",
+            );
+        }
+        if smtp.from.is_none() {
+            refuse("smtp.from: say who the mails are from, as `nightbeat@example.org`");
+        }
+    }
+    if smtp.password.is_some() && smtp.password_file.is_some() {
+        refuse("smtp.password: set either it or smtp.password_file, not both");
+    }
+    if smtp.username.is_some() != (smtp.password.is_some() || smtp.password_file.is_some()) {
+        refuse("smtp.username: it and a password go together; set both or neither");
+    }
+    if config.limits.body_hard_bytes < config.limits.body_bytes as u64 {
+        refuse("limits.body_hard_bytes: it must not be smaller than limits.body_bytes");
+    }
+    problems
+}
+
+impl Loaded {
+    /// What the machine says against this configuration: files that are missing, folders that are not
+    /// there. Empty when all is well.
+    pub fn check(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Err(error) = self.config.smtp.password() {
+            problems.push(format!("smtp.password_file: cannot be read: {error}"));
+        }
+        if let Some(folder) = &self.config.channels.folder
+            && !folder.is_dir()
+        {
+            problems.push(format!(
+                "channels.folder: {} is not a folder",
+                folder.display()
+            ));
+        }
+        let Database::Sqlite(path) = &self.config.database;
+        if path.is_dir() {
+            problems.push(format!(
+                "database: {} is a folder; name a file in it",
+                path.display()
+            ));
+        }
+        problems
+    }
+}

@@ -1,0 +1,229 @@
+//! What an operator can set, and where each value came from.
+//!
+//! A value is taken from the command line, else from the environment (`NIGHTBEAT_LISTEN`,
+//! `NIGHTBEAT_OUTGOING_ALLOW`), else from the TOML file, else it has its default. [`load`] is a pure
+//! function of these sources; [`from_process`] reads them. Every key stands in [`keys::KEYS`], once.
+
+mod check;
+mod keys;
+mod load;
+mod show;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use load::{ConfigError, File, Loaded, Origin, Overrides, from_process, load};
+pub use values::{Database, Listen, Network, PublicUrl, Secret, TrustedProxies, neighbourhood};
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where to listen; at least one.
+    pub listen: Vec<Listen>,
+    /// The database.
+    pub database: Database,
+    /// The address under which people and jobs reach this server.
+    pub public_url: PublicUrl,
+    /// The host whose every path may be a signal (`https://ping.example.org/UUID`).
+    pub ping_host: Option<String>,
+    /// Who may say which client they forward for.
+    pub trusted_proxies: TrustedProxies,
+    /// The signal URL, on another instance, of this server's own heartbeat.
+    pub report_to: Option<Secret>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Requests to other servers.
+    pub outgoing: Outgoing,
+    /// The mail server that alerts are sent through.
+    pub smtp: Smtp,
+    /// Kinds of channels.
+    pub channels: Channels,
+    /// Bounds on what strangers can use up.
+    pub limits: Limits,
+    /// How long what is kept.
+    pub retention: Retention,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Text for people or JSON for machines.
+    pub format: LogFormat,
+    /// A level, or a filter such as `info,nightbeat_server::http=debug`.
+    pub level: String,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Requests to other servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Private networks that channels may reach all the same.
+    pub allow: Vec<Network>,
+    /// The HTTP proxy to send through; the environment's proxy variables are not read.
+    pub proxy: Option<Secret>,
+    /// How long one attempt may take in all.
+    pub timeout: Duration,
+}
+
+/// The mail server that alerts are sent through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// Its name; no mail is sent where it is not set.
+    pub host: Option<String>,
+    /// Its port; [`Smtp::port`] knows the usual one.
+    pub port: Option<u16>,
+    /// How the connection is encrypted. Never guessed from the port.
+    pub tls: Option<SmtpTls>,
+    /// Whom to sign in as.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// A file that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// The sender of the mails.
+    pub from: Option<String>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// From the first byte (port 465).
+    Implicit,
+    /// After a STARTTLS command, which must succeed (port 587).
+    StartTls,
+    /// Not at all (port 25).
+    None,
+}
+
+impl Smtp {
+    /// The port that is set, or the usual one for the encryption.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Some(SmtpTls::Implicit) => 465,
+            Some(SmtpTls::None) => 25,
+            Some(SmtpTls::StartTls) | None => 587,
+        })
+    }
+
+    /// The password, read from its file where it stands in one (without the newline at its end).
+    pub fn password(&self) -> std::io::Result<Option<Secret>> {
+        match &self.password_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)?;
+                Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
+            }
+            None => Ok(self.password.clone()),
+        }
+    }
+}
+
+/// Kinds of channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channels {
+    /// A folder with more kinds, one TOML file each.
+    pub folder: Option<PathBuf>,
+}
+
+/// Bounds on what strangers can use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections in all.
+    pub connections: usize,
+    /// Open connections of one address (IPv6: of one /64). Loopback and trusted proxies are exempt.
+    pub connections_per_address: usize,
+    /// How long a request's header may take, and how long an idle connection is kept.
+    pub header_timeout: Duration,
+    /// How long a signal's body may take; then the signal counts with what came.
+    pub body_timeout: Duration,
+    /// How much of a signal's body is kept.
+    pub body_bytes: usize,
+    /// How much of a signal's body is read at all.
+    pub body_hard_bytes: u64,
+    /// Signals that may wait to be stored; more are refused with 503.
+    pub inbox_signals: usize,
+    /// How many signals a second one heartbeat may send; more are refused with 429.
+    pub signals_per_second_per_heartbeat: Option<u32>,
+}
+
+/// How long what is kept. Incidents are kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// The newest signals kept for each heartbeat.
+    pub signals: u32,
+    /// Days for which the signals around an incident are kept.
+    pub signal_incident_days: u32,
+    /// Days for which a run is kept.
+    pub runs_days: u32,
+    /// The newest runs kept for each heartbeat.
+    pub runs: u32,
+    /// Years for which daily summaries of runs are kept.
+    pub run_summary_years: u32,
+    /// Days for which a finished delivery and its attempts are kept.
+    pub delivery_days: u32,
+}
+
+impl Config {
+    /// The smallest body limit: head, note and something of the tail must fit.
+    pub const BODY_BYTES_MIN: usize = 1_000;
+    /// The largest body limit: a hundred waiting signals must fit a small machine.
+    pub const BODY_BYTES_MAX: usize = 10_000_000;
+
+    /// The defaults, with the database at `database`.
+    pub fn with_database(database: Database) -> Self {
+        let listen = vec![Listen::Tcp(([127, 0, 0, 1], 8787).into())];
+        Self {
+            public_url: values::public_url_of(&listen),
+            listen,
+            database,
+            ping_host: None,
+            trusted_proxies: TrustedProxies::default(),
+            report_to: None,
+            log: Log {
+                format: LogFormat::Text,
+                level: "info".to_owned(),
+            },
+            outgoing: Outgoing {
+                allow: Vec::new(),
+                proxy: None,
+                timeout: Duration::from_secs(15),
+            },
+            smtp: Smtp {
+                host: None,
+                port: None,
+                tls: None,
+                username: None,
+                password: None,
+                password_file: None,
+                from: None,
+            },
+            channels: Channels { folder: None },
+            limits: Limits {
+                connections: 8_192,
+                connections_per_address: 256,
+                header_timeout: Duration::from_secs(10),
+                body_timeout: Duration::from_secs(10),
+                body_bytes: 100_000,
+                body_hard_bytes: 16_000_000,
+                inbox_signals: 100_000,
+                signals_per_second_per_heartbeat: None,
+            },
+            retention: Retention {
+                signals: 1_000,
+                signal_incident_days: 90,
+                runs_days: 365,
+                runs: 10_000,
+                run_summary_years: 5,
+                delivery_days: 90,
+            },
+        }
+    }
+}

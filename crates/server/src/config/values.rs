@@ -1,0 +1,351 @@
+//! The kinds of values that a configuration holds, each refused where it is not one.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket at this path.
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.starts_with('/') {
+                return Ok(Self::Unix(PathBuf::from(path)));
+            }
+            return Err(format!(
+                "`{text}` needs an absolute path: `unix:/run/nightbeat.sock`"
+            ));
+        }
+        if let Some(port) = text
+            .strip_prefix("localhost:")
+            .and_then(|port| port.parse().ok())
+        {
+            return Ok(Self::Tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+            format!(
+                "`{text}` is not an address: write `127.0.0.1:8787`, `0.0.0.0:8787`, `[::]:8787` \
+                 or `unix:/path`"
+            )
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            _ => Err(format!(
+                "`{text}` is not a database: write `sqlite:/path/to/file.db`"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// A range of addresses: `10.0.0.0/8`, or a single one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether `address` lies in it. An IPv4 address written as IPv6 (`::ffff:…`) counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let bits = u32::from(network) ^ u32::from(address);
+                bits.checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let bits = u128::from(network) ^ u128::from(address);
+                bits.checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || {
+            format!("`{text}` is not a network: write `10.0.0.0/8`, `fd00::/8` or `192.168.1.5`")
+        };
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| refuse())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse().map_err(|_| refuse())?,
+            None => longest,
+        };
+        if prefix > longest {
+            return Err(refuse());
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Who may say which client they forward for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Proxies by their address.
+    pub networks: Vec<Network>,
+    /// Whoever comes over a Unix socket (written `unix`).
+    pub unix: bool,
+}
+
+/// The address under which people and jobs reach this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    prefix_at: usize,
+}
+
+impl PublicUrl {
+    /// The URL without a slash at its end: put a path behind it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its path without a slash at its end: `/beats`, mostly empty.
+    pub fn prefix(&self) -> &str {
+        &self.text[self.prefix_at..]
+    }
+
+    /// Whether cookies may ask for an encrypted connection.
+    pub fn is_https(&self) -> bool {
+        self.text.starts_with("https://")
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim_end_matches('/');
+        let refuse = |why: &str| {
+            Err(format!(
+                "`{text}` {why}: write `https://beats.example.org` or `https://example.org/beats`"
+            ))
+        };
+        let Ok(uri) = text.parse::<http::Uri>() else {
+            return refuse("is not a URL");
+        };
+        let Some(host) = uri.authority() else {
+            return refuse("names no host");
+        };
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return refuse("is not http or https");
+        }
+        if uri.query().is_some() || text.contains('#') || host.as_str().contains('@') {
+            return refuse("holds more than scheme, host, port and path");
+        }
+        let scheme = if text.starts_with("https://") { 8 } else { 7 };
+        let prefix_at = text[scheme..]
+            .find('/')
+            .map_or(text.len(), |at| at + scheme);
+        Ok(Self {
+            text: text.to_owned(),
+            prefix_at,
+        })
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The address people reach a server at that listens on `listen`, where nobody said.
+pub(super) fn public_url_of(listen: &[Listen]) -> PublicUrl {
+    let tcp = listen.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    let text = match tcp {
+        Some(address) if address.ip().is_unspecified() => {
+            format!("http://localhost:{}", address.port())
+        }
+        Some(address) => format!("http://{address}"),
+        None => "http://localhost".to_owned(),
+    };
+    PublicUrl {
+        prefix_at: text.len(),
+        text,
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(•••)")
+    }
+}
+
+/// The group of addresses that one person is likely to have: an IPv4 address, or an IPv6 /64.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str) -> Network {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_of_its_prefix() {
+        for (range, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("192.168.1.5", "192.168.1.5", "192.168.1.4"),
+            ("0.0.0.0/0", "203.0.113.9", "::1"),
+            ("fd00::/8", "fdff::1", "fe00::1"),
+            ("::/0", "2001:db8::1", "127.0.0.1"),
+            ("127.0.0.0/8", "::ffff:127.0.0.1", "::1"),
+        ] {
+            assert!(
+                network(range).contains(inside.parse().unwrap()),
+                "{range} {inside}"
+            );
+            assert!(
+                !network(range).contains(outside.parse().unwrap()),
+                "{range} {outside}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_network_is_refused() {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "host",
+        ] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_may_have_a_path() {
+        let url: PublicUrl = "https://host.example:8443/beats/".parse().unwrap();
+        assert_eq!(url.as_str(), "https://host.example:8443/beats");
+        assert_eq!(url.prefix(), "/beats");
+        assert!(url.is_https());
+        let plain: PublicUrl = "http://127.0.0.1:8787".parse().unwrap();
+        assert_eq!(plain.prefix(), "");
+        assert!(!plain.is_https());
+    }
+
+    #[test]
+    fn what_is_not_a_public_url_is_refused() {
+        for text in [
+            "",
+            "host",
+            "ftp://host",
+            "https://",
+            "https://a@host",
+            "https://host/?a=1",
+            "https://host/#a",
+            "/beats",
+        ] {
+            assert!(text.parse::<PublicUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listen_address_is_tcp_or_a_unix_socket() {
+        assert_eq!(
+            "localhost:80".parse::<Listen>().unwrap().to_string(),
+            "127.0.0.1:80"
+        );
+        assert_eq!(
+            "[::1]:80".parse::<Listen>().unwrap().to_string(),
+            "[::1]:80"
+        );
+        assert_eq!(
+            "unix:/run/x".parse::<Listen>().unwrap(),
+            Listen::Unix("/run/x".into())
+        );
+        for text in [
+            "",
+            "8787",
+            "host:8787",
+            "unix:x",
+            "127.0.0.1",
+            "127.0.0.1:99999",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn neighbours_share_an_ipv6_network() {
+        let a = neighbourhood("2001:db8:1:2::1".parse().unwrap());
+        assert_eq!(a, neighbourhood("2001:db8:1:2:ffff::9".parse().unwrap()));
+        assert_ne!(a, neighbourhood("2001:db8:1:3::1".parse().unwrap()));
+        assert_eq!(
+            neighbourhood("::ffff:10.0.0.1".parse().unwrap()),
+            "10.0.0.1".parse::<IpAddr>().unwrap()
+        );
+    }
+}

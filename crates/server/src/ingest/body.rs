@@ -1,0 +1,240 @@
+//! Bodies of signals: the first part and the last part are kept, and nothing about a body can refuse a
+//! signal.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
+
+/// How much room the note in the middle may take.
+const NOTE_BYTES_MAX: usize = 64;
+
+/// How much of a body is kept, read and waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimits {
+    /// How much is kept: the first tenth of it and the last nine.
+    pub(super) kept_bytes: usize,
+    /// How much is read at all.
+    pub(super) read_bytes: u64,
+    /// How long it may take.
+    pub(super) time: Duration,
+}
+
+/// A body as it came.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct SignalBody {
+    /// What is kept; `None` where there was no body.
+    pub(super) kept: Option<Vec<u8>>,
+    /// How long it was. More than `kept` holds: it was cut.
+    pub(super) bytes: u64,
+    /// It did not come to its end: the connection cannot be used again.
+    pub(super) unfinished: bool,
+}
+
+/// Reads a body until it ends, breaks off, grows too long or takes too long.
+pub(super) async fn read<B>(mut body: B, limits: BodyLimits) -> SignalBody
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return SignalBody::default();
+    }
+    let announced = body.size_hint().exact();
+    let mut kept = Kept::new(limits.kept_bytes);
+    let reading = async {
+        while kept.total < limits.read_bytes {
+            match body.frame().await {
+                None => return true,
+                // The client went away in the middle. Its URL was complete, so the signal counts.
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => kept.push(frame.data_ref().map_or(&[], |data| data)),
+            }
+        }
+        body.is_end_stream()
+    };
+    let finished = tokio::time::timeout(limits.time, reading)
+        .await
+        .unwrap_or(false);
+    kept.finish(finished, announced)
+}
+
+/// The first tenth of the limit and the newest bytes, in one buffer.
+struct Kept {
+    bytes: Vec<u8>,
+    total: u64,
+    limit: usize,
+}
+
+impl Kept {
+    fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            total: 0,
+            limit,
+        }
+    }
+
+    fn push(&mut self, data: &[u8]) {
+        self.total += data.len() as u64;
+        self.bytes.extend_from_slice(data);
+        // Twice the limit before the middle is taken out: each byte is moved once on average.
+        if self.bytes.len() > 2 * self.limit {
+            let excess = self.bytes.len() - self.limit;
+            self.bytes.drain(self.head()..self.head() + excess);
+        }
+    }
+
+    fn head(&self) -> usize {
+        self.limit / 10
+    }
+
+    fn finish(mut self, finished: bool, announced: Option<u64>) -> SignalBody {
+        let held = self.total;
+        // An unfinished body had at least one byte more: that marks it as cut.
+        let bytes = if finished {
+            held
+        } else {
+            announced.unwrap_or(0).max(held + 1)
+        };
+        if held > self.limit as u64 {
+            let tail = self.limit - self.head() - NOTE_BYTES_MAX;
+            let cut = held - (self.head() + tail) as u64;
+            let note = format!("\n[… {cut} bytes cut …]\n");
+            let tail_at = self.bytes.len() - tail;
+            self.bytes.splice(self.head()..tail_at, note.into_bytes());
+        }
+        let kept = (bytes > 0).then_some(self.bytes);
+        SignalBody {
+            kept,
+            bytes,
+            unfinished: !finished,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+    use std::convert::Infallible;
+
+    const LIMITS: BodyLimits = BodyLimits {
+        kept_bytes: 1_000,
+        read_bytes: 50_000,
+        time: Duration::from_secs(3_600),
+    };
+
+    fn chunks(chunks: Vec<Vec<u8>>) -> impl Body<Data = Bytes> + Unpin {
+        let frames = chunks
+            .into_iter()
+            .map(|chunk| Ok::<_, Infallible>(Frame::data(Bytes::from(chunk))));
+        StreamBody::new(stream::iter(frames.collect::<Vec<_>>()))
+    }
+
+    #[tokio::test]
+    async fn no_body_and_an_empty_body_are_none() {
+        assert_eq!(
+            read(Full::new(Bytes::new()), LIMITS).await,
+            SignalBody::default()
+        );
+        assert_eq!(read(chunks(vec![]), LIMITS).await, SignalBody::default());
+        assert_eq!(
+            read(chunks(vec![vec![]]), LIMITS).await,
+            SignalBody::default()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_up_to_the_limit_is_kept_as_it_is() {
+        let body = read(chunks(vec![b"a\0\xff".to_vec(), vec![b'x'; 997]]), LIMITS).await;
+        assert_eq!(body.bytes, 1_000);
+        assert_eq!(
+            body.kept.unwrap(),
+            [b"a\0\xff".as_slice(), &[b'x'; 997]].concat()
+        );
+        assert!(!body.unfinished);
+    }
+
+    #[tokio::test]
+    async fn of_a_longer_body_head_and_tail_are_kept_with_a_note() {
+        for chunk in [1, 7, 999, 1_001, 20_000] {
+            let whole: Vec<u8> = (0..20_000_u32)
+                .flat_map(|n| format!("{n:05}").into_bytes())
+                .take(20_000)
+                .collect();
+            let body = read(
+                chunks(whole.chunks(chunk).map(<[u8]>::to_vec).collect()),
+                LIMITS,
+            )
+            .await;
+            let kept = String::from_utf8(body.kept.unwrap()).unwrap();
+            let (head, rest) = kept.split_once("\n[… ").unwrap();
+            let (note, tail) = rest.split_once(" bytes cut …]\n").unwrap();
+            assert_eq!(head.as_bytes(), &whole[..100], "{chunk}");
+            assert!(whole.ends_with(tail.as_bytes()), "{chunk}");
+            assert_eq!(
+                note.parse::<usize>().unwrap() + head.len() + tail.len(),
+                20_000,
+                "{chunk}"
+            );
+            assert!(
+                kept.len() <= LIMITS.kept_bytes && kept.len() > 900,
+                "{chunk}: {}",
+                kept.len()
+            );
+            assert_eq!(body.bytes, 20_000);
+            assert!(!body.unfinished);
+        }
+    }
+
+    #[tokio::test]
+    async fn past_the_hard_limit_reading_stops_and_the_body_is_cut() {
+        let endless = stream::repeat_with(|| {
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 4_096])))
+        });
+        let body = read(StreamBody::new(endless), LIMITS).await;
+        assert!(body.unfinished);
+        assert_eq!(
+            body.bytes, 53_249,
+            "13 chunks of 4,096 and at least one byte more"
+        );
+        assert!(body.kept.unwrap().len() <= LIMITS.kept_bytes);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_counts_with_what_came() {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err("reset")];
+        let body = read(StreamBody::new(stream::iter(frames)), LIMITS).await;
+        assert_eq!(
+            body,
+            SignalBody {
+                kept: Some(b"half".to_vec()),
+                bytes: 5,
+                unfinished: true
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_takes_too_long_counts_with_what_came() {
+        let hanging =
+            stream::once(async { Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"half"))) });
+        let hanging = futures_util::StreamExt::chain(hanging, stream::pending());
+        let limits = BodyLimits {
+            time: Duration::from_millis(20),
+            ..LIMITS
+        };
+        let body = read(StreamBody::new(Box::pin(hanging)), limits).await;
+        assert_eq!(
+            body,
+            SignalBody {
+                kept: Some(b"half".to_vec()),
+                bytes: 5,
+                unfinished: true
+            }
+        );
+    }
+}
