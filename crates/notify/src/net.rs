@@ -1,0 +1,490 @@
+//! Which addresses may be dialled: networks, the list of refused ones, and the operator's exceptions.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A network in CIDR notation: `10.0.0.0/8`, `fd00::/8`. A bare address is a network of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IpNet {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// Why a text is not an [`IpNet`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IpNetError {
+    /// The part before the slash is not an address.
+    #[error("{0:?} is not an IP address; write a network such as 10.0.0.0/8 or fd00::/8")]
+    Address(String),
+    /// The part after the slash is not a length that fits.
+    #[error("{0:?} is not a prefix length; write 0 to {1} after the slash")]
+    Prefix(String, u8),
+    /// Bits after the prefix are set, so that it is unclear what was meant.
+    #[error("{0} has bits set after its prefix; did you mean {1}?")]
+    HostBits(String, IpNet),
+}
+
+impl IpNet {
+    const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Self {
+        let address = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        Self { address, prefix }
+    }
+
+    const fn v6(segments: [u16; 8], prefix: u8) -> Self {
+        let [a, b, c, d, e, f, g, h] = segments;
+        let address = IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h));
+        Self { address, prefix }
+    }
+
+    /// The network of one address.
+    pub fn host(address: IpAddr) -> Self {
+        Self {
+            address,
+            prefix: bits_of(address),
+        }
+    }
+
+    /// Whether `address` is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                shifted(u128::from(net.to_bits()), 32, self.prefix)
+                    == shifted(u128::from(ip.to_bits()), 32, self.prefix)
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                shifted(net.to_bits(), 128, self.prefix) == shifted(ip.to_bits(), 128, self.prefix)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether all of `other` is in it.
+    fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.address)
+    }
+}
+
+fn bits_of(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The leading `prefix` of `width` bits; a prefix of 0 leaves none.
+fn shifted(bits: u128, width: u8, prefix: u8) -> u128 {
+    bits.checked_shr(u32::from(width - prefix)).unwrap_or(0)
+}
+
+impl FromStr for IpNet {
+    type Err = IpNetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let ip: IpAddr = address
+            .parse()
+            .map_err(|_| IpNetError::Address(address.to_owned()))?;
+        let longest = bits_of(ip);
+        let Some(prefix) = prefix else {
+            return Ok(Self::host(ip));
+        };
+        let length = prefix
+            .parse()
+            .ok()
+            .filter(|length| *length <= longest)
+            .ok_or_else(|| IpNetError::Prefix(prefix.to_owned(), longest))?;
+        let meant = Self {
+            address: network_address(ip, length),
+            prefix: length,
+        };
+        if meant.address == ip {
+            Ok(meant)
+        } else {
+            Err(IpNetError::HostBits(text.to_owned(), meant))
+        }
+    }
+}
+
+/// `ip` with all bits after `prefix` cleared.
+fn network_address(ip: IpAddr, prefix: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask))
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
+        }
+    }
+}
+
+impl fmt::Display for IpNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Networks that are not the public internet, and what to call an address in them. Sources: the IANA
+/// special-purpose address registries for IPv4 and IPv6, and the fixed addresses at which clouds
+/// answer their own machines. The first match names it.
+const REFUSED: &[(IpNet, &str)] = &[
+    (IpNet::v4(0, 0, 0, 0, 8), "an address of this machine"),
+    (IpNet::v4(127, 0, 0, 0, 8), "a loopback address"),
+    (IpNet::v4(10, 0, 0, 0, 8), "a private address"),
+    (IpNet::v4(172, 16, 0, 0, 12), "a private address"),
+    (IpNet::v4(192, 168, 0, 0, 16), "a private address"),
+    (IpNet::v4(169, 254, 0, 0, 16), "a link-local address"),
+    (IpNet::v4(168, 63, 129, 16, 32), "a cloud's own address"),
+    (IpNet::v4(100, 100, 100, 200, 32), "a cloud's own address"),
+    (IpNet::v4(100, 64, 0, 0, 10), "a carrier's shared address"),
+    (IpNet::v4(192, 0, 0, 0, 24), "a reserved address"),
+    (IpNet::v4(192, 0, 2, 0, 24), "a documentation address"),
+    (IpNet::v4(192, 31, 196, 0, 24), "a reserved address"),
+    (IpNet::v4(192, 52, 193, 0, 24), "a reserved address"),
+    (IpNet::v4(192, 88, 99, 0, 24), "a 6to4 relay address"),
+    (IpNet::v4(192, 175, 48, 0, 24), "a reserved address"),
+    (IpNet::v4(198, 18, 0, 0, 15), "a benchmarking address"),
+    (IpNet::v4(198, 51, 100, 0, 24), "a documentation address"),
+    (IpNet::v4(203, 0, 113, 0, 24), "a documentation address"),
+    (IpNet::v4(224, 0, 0, 0, 4), "a multicast address"),
+    (IpNet::v4(240, 0, 0, 0, 4), "a reserved address"),
+    (
+        IpNet::v6([0, 0, 0, 0, 0, 0, 0, 0], 128),
+        "an address of this machine",
+    ),
+    (
+        IpNet::v6([0, 0, 0, 0, 0, 0, 0, 1], 128),
+        "a loopback address",
+    ),
+    (
+        IpNet::v6([0, 0, 0, 0, 0, 0, 0, 0], 96),
+        "an IPv4-compatible address",
+    ),
+    (
+        IpNet::v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),
+        "a translated IPv4 address",
+    ),
+    (
+        IpNet::v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
+        "a NAT64 address",
+    ),
+    (
+        IpNet::v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+        "a NAT64 address",
+    ),
+    (
+        IpNet::v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+        "a reserved address",
+    ),
+    (
+        IpNet::v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+        "a documentation address",
+    ),
+    (
+        IpNet::v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
+        "a 6to4 address",
+    ),
+    (
+        IpNet::v6([0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0], 48),
+        "a reserved address",
+    ),
+    (
+        IpNet::v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+        "a documentation address",
+    ),
+    (
+        IpNet::v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
+        "a cloud's own address",
+    ),
+    (
+        IpNet::v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+        "a private address",
+    ),
+    (
+        IpNet::v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+        "a link-local address",
+    ),
+    (
+        IpNet::v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
+        "a site-local address",
+    ),
+    (
+        IpNet::v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+        "a multicast address",
+    ),
+];
+
+/// Where clouds hand out credentials. A wide exception such as `0.0.0.0/0` or `169.0.0.0/8` does not
+/// open these: an exception must lie within them.
+const ONLY_IF_NAMED: &[IpNet] = &[
+    IpNet::v4(169, 254, 0, 0, 16),
+    IpNet::v4(168, 63, 129, 16, 32),
+    IpNet::v4(100, 100, 100, 200, 32),
+    IpNet::v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
+    IpNet::v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+];
+
+/// All of the public IPv6 internet: global unicast (RFC 4291 and IANA's allocation).
+const PUBLIC_V6: IpNet = IpNet::v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+
+/// An address that may not be dialled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {address} is {kind}; allow it with outgoing.allow = [\"{}\"]", IpNet::host(*.address))]
+pub(crate) struct Refused {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// What it is: `a private address`.
+    kind: &'static str,
+}
+
+/// Says whether `address` may be dialled; `allow` are the operator's exceptions. An IPv4 address in
+/// IPv6 clothes (`::ffff:10.0.0.1`) is judged as the IPv4 address that would really be dialled.
+pub(crate) fn check_address(address: IpAddr, allow: &[IpNet]) -> Result<(), Refused> {
+    let address = address.to_canonical();
+    let Some(kind) = refused_kind(address) else {
+        return Ok(());
+    };
+    let special = ONLY_IF_NAMED.iter().find(|net| net.contains(address));
+    let allowed = allow.iter().any(|exception| {
+        exception.contains(address) && special.is_none_or(|special| special.covers(exception))
+    });
+    if allowed {
+        Ok(())
+    } else {
+        Err(Refused { address, kind })
+    }
+}
+
+fn refused_kind(address: IpAddr) -> Option<&'static str> {
+    let listed = REFUSED.iter().find(|(net, _)| net.contains(address));
+    if let Some((_, kind)) = listed {
+        return Some(kind);
+    }
+    let public = address.is_ipv4() || PUBLIC_V6.contains(address);
+    (!public).then_some("not a public address")
+}
+
+/// Ports of services that are not HTTP, and of unprotected administration: a request there is an
+/// attack on the operator's network, never an alert. Source: the list that browsers refuse too (WHATWG
+/// Fetch, "port blocking"), shortened to what servers run, and common data stores.
+const REFUSED_PORTS: &[u16] = &[
+    21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 514, 587, 636, 873, 993, 995, 2049,
+    2375, 2379, 3306, 5432, 6379, 9200, 11211, 27017,
+];
+
+/// Refuses a port that belongs to another protocol.
+pub(crate) fn check_port(port: u16) -> Result<(), String> {
+    if REFUSED_PORTS.contains(&port) {
+        return Err(format!(
+            "refused: port {port} belongs to a service that does not take alerts"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn everything_that_is_not_the_public_internet_is_refused() {
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.5",
+            "100.64.0.1",
+            "100.127.255.255",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.255.255.254",
+            "168.63.129.16",
+            "169.254.169.254",
+            "169.254.170.2",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.31.196.1",
+            "192.52.193.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "192.175.48.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::10.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::808:808",
+            "64:ff9b:1::1",
+            "100::1",
+            "100:0:0:1::1",
+            "2001::1",
+            "2001:1ff::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "2620:4f:8000::1",
+            "3fff::1",
+            "4000::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fdff::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(check_address(ip(address), &[]).is_err(), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_public_internet_is_allowed_up_to_its_edges() {
+        for address in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "168.63.129.15",
+            "169.253.255.255",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "::ffff:8.8.8.8",
+            "2001:200::1",
+            "2001:4860:4860::8888",
+            "2003::1",
+            "2606:4700::1111",
+            "3ffe::1",
+        ] {
+            assert_eq!(check_address(ip(address), &[]), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_address_and_the_setting() {
+        let refused = check_address(ip("10.0.0.5"), &[]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "refused: 10.0.0.5 is a private address; allow it with outgoing.allow = [\"10.0.0.5/32\"]"
+        );
+        let refused = check_address(ip("fd12::7"), &[]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "refused: fd12::7 is a private address; allow it with outgoing.allow = [\"fd12::7/128\"]"
+        );
+    }
+
+    #[test]
+    fn an_exception_opens_its_network_and_nothing_else() {
+        let allow = nets(&["10.0.0.0/8", "fd12::/16"]);
+        assert_eq!(check_address(ip("10.200.0.1"), &allow), Ok(()));
+        assert_eq!(check_address(ip("::ffff:10.200.0.1"), &allow), Ok(()));
+        assert_eq!(check_address(ip("fd12::1"), &allow), Ok(()));
+        for still in [
+            "127.0.0.1",
+            "192.168.0.1",
+            "fd13::1",
+            "64:ff9b::a00:1",
+            "::10.0.0.1",
+        ] {
+            assert!(check_address(ip(still), &allow).is_err(), "{still}");
+        }
+    }
+
+    #[test]
+    fn a_wide_exception_does_not_open_where_clouds_keep_credentials() {
+        let allow = nets(&["0.0.0.0/0", "::/0"]);
+        assert_eq!(check_address(ip("192.168.0.1"), &allow), Ok(()));
+        for address in [
+            "169.254.169.254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "fd00:ec2::254",
+            "fe80::1",
+        ] {
+            assert!(check_address(ip(address), &allow).is_err(), "{address}");
+        }
+        for (exception, address) in [
+            ("169.254.169.254/32", "169.254.169.254"),
+            ("169.254.0.0/16", "169.254.170.2"),
+            ("fe80::/64", "fe80::1"),
+        ] {
+            assert_eq!(check_address(ip(address), &nets(&[exception])), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_network_reads_and_writes_cidr() {
+        for text in [
+            "10.0.0.0/8",
+            "0.0.0.0/0",
+            "192.168.1.7/32",
+            "fd00::/8",
+            "::/0",
+            "::1/128",
+        ] {
+            assert_eq!(text.parse::<IpNet>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "127.0.0.1".parse::<IpNet>().unwrap().to_string(),
+            "127.0.0.1/32"
+        );
+        assert_eq!("::1".parse::<IpNet>().unwrap().to_string(), "::1/128");
+    }
+
+    #[test]
+    fn a_network_that_is_unclear_is_refused_with_a_hint() {
+        for (text, hint) in [
+            ("10.0.0.5/8", "did you mean 10.0.0.0/8?"),
+            ("fd00::1/8", "did you mean fd00::/8?"),
+            ("10.0.0.0/33", "write 0 to 32"),
+            ("fd00::/129", "write 0 to 128"),
+            ("10.0.0.0/", "write 0 to 32"),
+            ("10.0.0.0/-1", "write 0 to 32"),
+            ("localhost", "write a network such as"),
+            ("10.0/8", "write a network such as"),
+            ("", "write a network such as"),
+        ] {
+            let problem = text.parse::<IpNet>().unwrap_err().to_string();
+            assert!(problem.contains(hint), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn ports_of_other_protocols_are_refused() {
+        assert!(check_port(25).is_err());
+        assert!(check_port(6379).is_err());
+        for port in [80, 443, 2586, 8080, 8443] {
+            assert_eq!(check_port(port), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Alert texts. They answer in one glance: what, since when, why, what was expected, the last output,
+//! and where to look. They are calm, exact, in UTC, and never contain a signal URL.
+
+use nightbeat_domain::{
+    Alert, AlertKind, AlertSnapshot, BrokenRule, Cause, Claim, Closing, IncidentFacts, UnixMicros,
+};
+
+use crate::clean::{clean_line, clean_output};
+use crate::digest;
+use crate::gaps;
+use crate::payload::page_url;
+use crate::text::{Paragraph, Text};
+use crate::words::{self, Precision};
+use crate::{Content, Message};
+
+/// The whole text of a message.
+pub fn text(message: &Message) -> Text {
+    let base_url = &message.base_url;
+    match &message.content {
+        Content::One(snapshot) => Text {
+            title: one_title(snapshot),
+            paragraphs: one_paragraphs(snapshot),
+            link: page_url(snapshot, base_url),
+        },
+        Content::Digest(snapshots) => digest::text(snapshots, base_url),
+        Content::Test {
+            project_name,
+            channel_name,
+        } => test(project_name, channel_name, base_url),
+    }
+}
+
+/// The title of a message: one line.
+pub fn title(message: &Message) -> String {
+    text(message).title
+}
+
+/// The body of a message as plain text, ending with a link.
+pub fn body(message: &Message) -> String {
+    text(message).plain(None)
+}
+
+/// What an alert says about its incident, in one sentence.
+pub fn incident_text(snapshot: &AlertSnapshot) -> String {
+    let lead = match snapshot.alert.kind {
+        AlertKind::Up => up(snapshot),
+        AlertKind::NeverStarted => never_started(snapshot),
+        AlertKind::Reminder => match held_for(&snapshot.alert) {
+            Some(held) => format!("Still {held}: {}", lower_first(&why(snapshot))),
+            None => why(snapshot),
+        },
+        AlertKind::Down | AlertKind::Unverified | AlertKind::Warning => why(snapshot),
+    };
+    format!("{lead}.")
+}
+
+/// The heartbeat's name, fit to be shown.
+pub(crate) fn name(snapshot: &AlertSnapshot) -> String {
+    clean_line(&snapshot.heartbeat.name, Some(snapshot.heartbeat.id))
+}
+
+/// What happened, in capitals: the first word of a title.
+pub(crate) fn label(alert: &Alert) -> &'static str {
+    match alert.kind {
+        AlertKind::Down => "DOWN",
+        AlertKind::Unverified => "UNVERIFIED",
+        AlertKind::Warning => "WARNING",
+        AlertKind::NeverStarted => "NOT STARTED YET",
+        AlertKind::Reminder => match alert.incident.as_ref().map(|incident| incident.claim) {
+            Some(Claim::Unverified) => "STILL UNVERIFIED",
+            Some(Claim::Warning) => "STILL WARNING",
+            Some(Claim::Down) | None => "STILL DOWN",
+        },
+        AlertKind::Up => match alert.closing {
+            Some(Closing::Retracted) => "CORRECTION",
+            Some(Closing::Edited | Closing::Paused | Closing::Replaced) => "CLOSED",
+            Some(Closing::Success | Closing::RanInTime(_)) | None => "UP",
+        },
+    }
+}
+
+fn one_title(snapshot: &AlertSnapshot) -> String {
+    let alert = &snapshot.alert;
+    let start = format!("{}: {}", label(alert), name(snapshot));
+    match alert.kind {
+        AlertKind::Up => match alert.closing {
+            Some(Closing::Retracted) => start + " was not down",
+            Some(Closing::RanInTime(_)) => start + " — it ran in time after all",
+            Some(Closing::Edited) => start + " — its schedule was changed",
+            Some(Closing::Paused) => start + " — it was paused",
+            Some(Closing::Replaced) => start + " — another incident took its place",
+            Some(Closing::Success) | None => match held_for(alert) {
+                Some(held) => format!("{start} — was {held}"),
+                None => start,
+            },
+        },
+        AlertKind::Reminder => match alert.incident.as_ref() {
+            Some(incident) => {
+                let age = alert.at.since(incident.opened_at);
+                format!("{start}, for {}", words::duration(age))
+            }
+            None => start,
+        },
+        _ => start,
+    }
+}
+
+fn one_paragraphs(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
+    let alert = &snapshot.alert;
+    let mut paragraphs = vec![Paragraph::Prose(incident_text(snapshot))];
+    if claims(alert, Claim::Unverified) && alert.kind != AlertKind::Up {
+        paragraphs.extend(unverified(snapshot));
+    }
+    if let Some(expectation) = expectation(snapshot) {
+        paragraphs.push(Paragraph::Prose(expectation));
+    }
+    let output = snapshot.output_tail.as_deref().unwrap_or("");
+    let output = clean_output(output, snapshot.heartbeat.id);
+    if !output.is_empty() && alert.kind != AlertKind::Up {
+        paragraphs.push(Paragraph::Prose("Output with its last signal:".to_owned()));
+        paragraphs.push(Paragraph::Output(output));
+    }
+    paragraphs.push(Paragraph::Prose(origin(snapshot)));
+    paragraphs
+}
+
+/// Why an incident opened.
+fn why(snapshot: &AlertSnapshot) -> String {
+    let alert = &snapshot.alert;
+    let told = match alert.incident.as_ref() {
+        None => missed(snapshot),
+        Some(incident) => match incident.cause {
+            Cause::Missed => missed(snapshot),
+            Cause::NeverStarted => never_started(snapshot),
+            Cause::Overran => overran(snapshot),
+            Cause::Failed => failed(snapshot, incident),
+            Cause::Hollow => hollow(snapshot, incident),
+        },
+    };
+    if claims(alert, Claim::Unverified) {
+        told + &gaps::clause(alert)
+    } else {
+        told
+    }
+}
+
+fn missed(snapshot: &AlertSnapshot) -> String {
+    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let since = match snapshot.alert.last_success_at {
+        Some(at) => format!("No success since {}", words::instant(at, precision)),
+        None => "No success yet".to_owned(),
+    };
+    match expected_by(snapshot) {
+        Some(expected) => format!("{since}; {expected}"),
+        None => since,
+    }
+}
+
+/// `expected by 2026-11-22 03:04 UTC (every day, 1 h of grace)`.
+pub(crate) fn expected_by(snapshot: &AlertSnapshot) -> Option<String> {
+    let alert = &snapshot.alert;
+    let schedule = &snapshot.heartbeat.schedule;
+    let by = alert.deadline.or(alert.expected_at)?;
+    let grace = alert
+        .expected_at
+        .map(|expected| by.since(expected))
+        .filter(|grace| !grace.is_zero())
+        .map(|grace| format!("{} of grace", words::duration(grace)));
+    let terms: Vec<String> = words::every(schedule).into_iter().chain(grace).collect();
+    let by = words::instant(by, Precision::of(schedule));
+    Some(if terms.is_empty() {
+        format!("expected by {by}")
+    } else {
+        format!("expected by {by} ({})", terms.join(", "))
+    })
+}
+
+fn never_started(snapshot: &AlertSnapshot) -> String {
+    match expected_by(snapshot) {
+        Some(expected) => format!("No signal has come since it was created; {expected}"),
+        None => "No signal has come since it was created".to_owned(),
+    }
+}
+
+fn overran(snapshot: &AlertSnapshot) -> String {
+    let alert = &snapshot.alert;
+    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let run = match alert.run_started_at {
+        Some(start) => format!("The run that started {}", words::instant(start, precision)),
+        None => "A run".to_owned(),
+    };
+    let limit = match (alert.run_started_at, alert.deadline) {
+        (Some(start), Some(deadline)) => {
+            let limit = words::duration(deadline.since(start));
+            let passed = words::instant(deadline, precision);
+            format!("its limit of {limit} passed {passed}")
+        }
+        (None, Some(deadline)) => {
+            format!("its limit passed {}", words::instant(deadline, precision))
+        }
+        (_, None) => "its limit has passed".to_owned(),
+    };
+    format!("{run} has not ended; {limit}")
+}
+
+fn failed(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
+    let said = match incident.claim {
+        Claim::Warning => "the job ended with a warning",
+        Claim::Down | Claim::Unverified => "the job reported a failure",
+    };
+    let code = snapshot.alert.exit_code;
+    let code = code.map_or(String::new(), |code| format!(" (exit code {code})"));
+    format!(
+        "{} {said}{code}{}",
+        at(snapshot, incident),
+        after_start(snapshot, incident)
+    )
+}
+
+fn hollow(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
+    let rules = &snapshot.alert.broken_rules;
+    let start = format!("{} the job reported success", at(snapshot, incident));
+    if rules.is_empty() {
+        return format!("{start}, but a rule about its work did not hold");
+    }
+    let told: Vec<String> = rules.iter().map(|rule| broken(snapshot, rule)).collect();
+    let which = if rules.len() == 1 { "a rule" } else { "rules" };
+    format!(
+        "{start}, but {which} about its work did not hold: {}",
+        told.join("; ")
+    )
+}
+
+fn broken(snapshot: &AlertSnapshot, rule: &BrokenRule) -> String {
+    let own = Some(snapshot.heartbeat.id);
+    let explanation = clean_line(&rule.explanation, own);
+    let explanation = explanation.trim_end_matches('.');
+    format!("{} ({explanation})", clean_line(&rule.rule, own))
+}
+
+/// `At 2026-11-22 02:16 UTC`.
+fn at(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
+    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    format!("At {}", words::instant(incident.opened_at, precision))
+}
+
+/// `, 12 min after its start`.
+fn after_start(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
+    match snapshot.alert.run_started_at {
+        Some(start) if start <= incident.opened_at => {
+            let lasted = words::duration(incident.opened_at.since(start));
+            format!(", {lasted} after its start")
+        }
+        _ => String::new(),
+    }
+}
+
+fn up(snapshot: &AlertSnapshot) -> String {
+    let alert = &snapshot.alert;
+    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let show = |at: UnixMicros| words::instant(at, precision);
+    let closed = show(closed_at(alert));
+    let held = held_for(alert);
+    let had_been = held
+        .as_ref()
+        .map_or(String::new(), |held| format!("; it had been {held}"));
+    match alert.closing {
+        None | Some(Closing::Success) => match held {
+            Some(held) => format!("A success came {closed}; it was {held}"),
+            None => format!("A success came {closed}"),
+        },
+        Some(Closing::RanInTime(ran_at)) => format!(
+            "It ran in time, {}; the signal of that success reached Nightbeat late, {closed}",
+            show(ran_at)
+        ),
+        Some(Closing::Retracted) => match &alert.incident {
+            Some(incident) => format!(
+                "Its success had arrived in time; the alert of {} was Nightbeat's own error",
+                show(incident.opened_at)
+            ),
+            None => {
+                "Its success had arrived in time; the alert was Nightbeat's own error".to_owned()
+            }
+        },
+        Some(Closing::Edited) => {
+            format!(
+                "Its schedule was changed {closed}, and by the new one it is not overdue{had_been}"
+            )
+        }
+        Some(Closing::Paused) => format!("It was paused {closed}{had_been}"),
+        Some(Closing::Replaced) => {
+            format!("Another incident took the place of this one {closed}{had_been}")
+        }
+    }
+}
+
+fn closed_at(alert: &Alert) -> UnixMicros {
+    let closed = alert
+        .incident
+        .as_ref()
+        .and_then(|incident| incident.closed_at);
+    closed.unwrap_or(alert.at)
+}
+
+/// `down for 2 h 14 min (missed)`: what the incident claims, until it closed or until now.
+fn held_for(alert: &Alert) -> Option<String> {
+    let incident = alert.incident.as_ref()?;
+    let span = words::duration(closed_at(alert).since(incident.opened_at));
+    let cause = cause(incident.cause);
+    Some(match incident.claim {
+        Claim::Down => format!("down for {span} ({cause})"),
+        Claim::Unverified => format!("unverified for {span} ({cause})"),
+        Claim::Warning => format!("in warning for {span} ({cause})"),
+    })
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Missed => "missed",
+        Cause::Overran => "ran too long",
+        Cause::Failed => "failed",
+        Cause::Hollow => "a rule did not hold",
+        Cause::NeverStarted => "never started",
+    }
+}
+
+fn claims(alert: &Alert, claim: Claim) -> bool {
+    alert
+        .incident
+        .as_ref()
+        .is_some_and(|incident| incident.claim == claim)
+}
+
+/// What an unverified alert means, and when exactly we could not receive.
+fn unverified(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
+    let meaning = "Nightbeat could not receive signals all that time, so a signal may have been lost: \
+                   please check whether the job ran.";
+    let mut paragraphs = vec![Paragraph::Prose(meaning.to_owned())];
+    let points = gaps::points(&snapshot.alert.gaps);
+    if points.len() > 1 {
+        paragraphs.push(Paragraph::Prose("It could not receive:".to_owned()));
+        paragraphs.push(Paragraph::List(points));
+    }
+    paragraphs
+}
+
+/// What is expected, where the first sentence did not already say it; and what to do about a job that
+/// never started.
+fn expectation(snapshot: &AlertSnapshot) -> Option<String> {
+    let alert = &snapshot.alert;
+    if alert.kind == AlertKind::NeverStarted {
+        let hint = "Its page shows the line to put at the end of the job. If it is not needed, pause \
+                    or delete it.";
+        return Some(hint.to_owned());
+    }
+    let cause = alert.incident.as_ref().map(|incident| incident.cause)?;
+    if alert.kind == AlertKind::Up || matches!(cause, Cause::Missed | Cause::NeverStarted) {
+        return None;
+    }
+    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let expected = match words::every(&snapshot.heartbeat.schedule) {
+        Some(every) => format!("A success is expected {every}. "),
+        None => String::new(),
+    };
+    Some(match alert.last_success_at {
+        Some(last) => format!(
+            "{expected}The last one was {}.",
+            words::instant(last, precision)
+        ),
+        None => format!("{expected}There has been none yet."),
+    })
+}
+
+/// `Project: home. Tags: prod, nas.`
+fn origin(snapshot: &AlertSnapshot) -> String {
+    let facts = &snapshot.heartbeat;
+    let project = clean_line(&facts.project_name, Some(facts.id));
+    if facts.tags.is_empty() {
+        return format!("Project: {project}");
+    }
+    let tags = facts.tags.iter().map(|tag| clean_line(tag, Some(facts.id)));
+    format!(
+        "Project: {project} · Tags: {}",
+        tags.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn test(project_name: &str, channel_name: &str, base_url: &str) -> Text {
+    let channel = clean_line(channel_name, None);
+    let project = clean_line(project_name, None);
+    Text {
+        title: format!("TEST: {channel}"),
+        paragraphs: vec![Paragraph::Prose(format!(
+            "This is a test of the channel “{channel}” in the project “{project}”. Nothing is wrong: \
+             alerts will arrive here."
+        ))],
+        link: format!("{base_url}/"),
+    }
+}
+
+fn lower_first(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().collect::<String>() + chars.as_str(),
+        None => String::new(),
+    }
+}
