@@ -1,1 +1,38 @@
 //! The control plane: projects, keys, heartbeats, channels and lists, in portable SQL.
+//!
+//! Each verb is a function over a [`Sql`](crate::sql::Sql) that stands inside a transaction; whoever
+//! began it rolls it back when a verb fails. What belongs to a project is found through that project
+//! only: to a stranger it does not exist. Not found is `Ok(None)` or `Ok(false)`.
+
+pub mod accounts;
+mod chain;
+pub mod channels;
+pub mod deliveries;
+pub mod heartbeats;
+pub mod incidents;
+pub mod keys;
+pub mod maintenance;
+mod page;
+pub mod projects;
+mod prune;
+mod query;
+mod routing;
+pub mod runs;
+pub mod settings;
+pub mod signals;
+mod slug;
+
+pub use page::{Cursor, CursorError, Page, PageRequest};
+pub use prune::prune_removed;
+pub use routing::Routing;
+pub use slug::{SLUG_CHARS_MAX, is_slug, slugify};
+
+use crate::StoreError;
+
+/// Says in a person's words what a unique constraint says in SQL's.
+fn taken(error: StoreError, what: impl FnOnce() -> String) -> StoreError {
+    match error {
+        StoreError::Conflict(_) => StoreError::Conflict(what()),
+        other => other,
+    }
+}

@@ -58,6 +58,14 @@ CREATE TABLE heartbeat (
     version     INTEGER NOT NULL                -- the ETag; grows with each edit
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX heartbeat_slug ON heartbeat (project, slug);
+CREATE INDEX heartbeat_age ON heartbeat (project, created_at, id);
+
+-- Heartbeats that were removed, and the heads of the logs that they left behind, until these are pruned.
+CREATE TABLE removed_heartbeat (
+    id            BLOB PRIMARY KEY,
+    newest_signal INTEGER,
+    newest_run    INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- Settings are immutable and shared: an edit points a heartbeat to another row. A million heartbeats of
 -- one kind are one row here, and a cached row can never be stale.
@@ -153,13 +161,14 @@ CREATE TABLE incident (
     claim           TEXT NOT NULL,
     opened_at       INTEGER NOT NULL,
     closed_at       INTEGER,
-    closing         TEXT,
+    closing         TEXT,                       -- NULL while open, and when the heartbeat was removed
     acknowledged_at INTEGER,
     snoozed_until   INTEGER,
-    alert           TEXT NOT NULL               -- JSON: the snapshot that opened it, for its text
+    alert           TEXT NOT NULL               -- JSON: the snapshot that opened it, for its text; null: held back
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX incident_heartbeat ON incident (heartbeat, number);
 CREATE INDEX incident_project ON incident (project, opened_at);
+CREATE INDEX incident_open ON incident (project, opened_at) WHERE closed_at IS NULL;
 
 -- Alerts ------------------------------------------------------------------------------------------
 
@@ -196,9 +205,11 @@ CREATE TABLE delivery (
     dismissed_at  INTEGER
 ) STRICT;
 CREATE INDEX delivery_waiting ON delivery (channel, heartbeat, number) WHERE state IN ('queued', 'sending');
-CREATE INDEX delivery_due ON delivery (next_try_at) WHERE state IN ('queued', 'sending');
+CREATE INDEX delivery_due ON delivery (channel, next_try_at, number) WHERE state IN ('queued', 'sending');
+CREATE INDEX delivery_unhelped ON delivery (created_at) WHERE state IN ('queued', 'sending') AND fallback = 0;
 CREATE INDEX delivery_project ON delivery (project, number);
-CREATE INDEX delivery_failing ON delivery (project) WHERE state = 'failing' AND dismissed_at IS NULL;
+CREATE INDEX delivery_failing ON delivery (project, channel) WHERE state = 'failing' AND dismissed_at IS NULL;
+CREATE INDEX delivery_sent ON delivery (channel, sent_at) WHERE sent_at IS NOT NULL;
 
 CREATE TABLE attempt (
     delivery    INTEGER NOT NULL REFERENCES delivery (number) ON DELETE CASCADE,
@@ -226,7 +237,8 @@ CREATE TABLE gap (
     id      INTEGER PRIMARY KEY,
     from_at INTEGER NOT NULL,
     to_at   INTEGER NOT NULL,
-    kind    TEXT NOT NULL
+    kind    TEXT NOT NULL,
+    UNIQUE (from_at, to_at, kind)               -- a gap may be told twice before it is known to be stored
 ) STRICT;
 CREATE INDEX gap_age ON gap (to_at);
 

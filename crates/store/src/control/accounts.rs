@@ -1,0 +1,187 @@
+//! Accounts, and which projects they may see. An account belongs to no project; memberships join them.
+
+use nightbeat_domain::{ProjectId, UnixMicros};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::query::select;
+use super::taken;
+use crate::Result;
+use crate::fields::Fields;
+use crate::sql::{Row, Sql};
+
+/// A person who can sign in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: Uuid,
+    /// The e-mail address, as [`email_key`] writes it.
+    pub email: String,
+    /// The argon2id hash of the password in PHC format; `None`: cannot sign in by password.
+    pub password_hash: Option<String>,
+    /// When it was created.
+    pub created_at: UnixMicros,
+}
+
+/// Without the hash.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a member may do in a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything, also giving the project away and deleting it.
+    Owner,
+    /// Everything but that.
+    Manager,
+    /// Heartbeats and channels.
+    Member,
+    /// Only look.
+    ReadOnly,
+}
+
+impl Role {
+    /// Its name in the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Manager => "manager",
+            Self::Member => "member",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
+/// The most members that are listed of one project, and projects of one account.
+pub const MEMBERSHIPS_MAX: i64 = 1_000;
+
+/// An e-mail address as it is stored and looked up: trimmed, in lower case.
+pub fn email_key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+const COLUMNS: [&str; 4] = [
+    "account.id",
+    "account.email",
+    "account.password_hash",
+    "account.created_at",
+];
+
+/// Adds an account, its address as [`email_key`] writes it.
+/// [`Conflict`](crate::StoreError::Conflict) when there is one with this address.
+pub fn create(sql: &mut dyn Sql, account: &Account) -> Result<()> {
+    sql.execute(
+        "INSERT INTO account (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)",
+        &[
+            account.id.into(),
+            email_key(&account.email).into(),
+            account.password_hash.clone().into(),
+            account.created_at.into(),
+        ],
+    )
+    .map_err(|error| taken(error, || "there is an account with this address".to_owned()))?;
+    Ok(())
+}
+
+/// The account with this e-mail address, however it is capitalised.
+pub fn by_email(sql: &mut dyn Sql, email: &str) -> Result<Option<Account>> {
+    let query = select(&COLUMNS, "FROM account WHERE account.email = $1");
+    let row = sql.first(&query, &[email_key(email).into()])?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Changes the hash of an account's password; whether there is such an account.
+pub fn set_password_hash(sql: &mut dyn Sql, id: Uuid, hash: Option<&str>) -> Result<bool> {
+    let changed = sql.execute(
+        "UPDATE account SET password_hash = $2 WHERE id = $1",
+        &[id.into(), hash.into()],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Makes an account a member of a project, or changes what it may do there.
+/// [`Conflict`](crate::StoreError::Conflict) when either does not exist.
+pub fn set_member(sql: &mut dyn Sql, project: ProjectId, account: Uuid, role: Role) -> Result<()> {
+    sql.execute(
+        "INSERT INTO member (project, account, role) VALUES ($1, $2, $3)
+         ON CONFLICT (project, account) DO UPDATE SET role = excluded.role",
+        &[project.into(), account.into(), role.as_str().into()],
+    )
+    .map_err(|error| taken(error, || "there is no such account or project".to_owned()))?;
+    Ok(())
+}
+
+/// Ends a membership; whether there was one.
+pub fn remove_member(sql: &mut dyn Sql, project: ProjectId, account: Uuid) -> Result<bool> {
+    let removed = sql.execute(
+        "DELETE FROM member WHERE project = $1 AND account = $2",
+        &[project.into(), account.into()],
+    )?;
+    Ok(removed > 0)
+}
+
+/// What an account may do in a project; `None`: it is no member.
+pub fn role(sql: &mut dyn Sql, project: ProjectId, account: Uuid) -> Result<Option<Role>> {
+    const COLUMNS: [&str; 2] = ["member.account", "member.role"];
+    let query = select(
+        &COLUMNS,
+        "FROM member WHERE member.project = $1 AND member.account = $2",
+    );
+    let row = sql.first(&query, &[project.into(), account.into()])?;
+    row.map(|row| Fields::new(&COLUMNS, &row).named("member.role"))
+        .transpose()
+}
+
+/// The members of a project by e-mail address; at most [`MEMBERSHIPS_MAX`].
+pub fn members(sql: &mut dyn Sql, project: ProjectId) -> Result<Vec<(Account, Role)>> {
+    const COLUMNS: [&str; 5] = [
+        "account.id",
+        "account.email",
+        "account.password_hash",
+        "account.created_at",
+        "member.role",
+    ];
+    let query = select(
+        &COLUMNS,
+        "FROM member JOIN account ON account.id = member.account
+         WHERE member.project = $1 ORDER BY account.email LIMIT $2",
+    );
+    let rows = sql.query(&query, &[project.into(), MEMBERSHIPS_MAX.into()])?;
+    rows.iter()
+        .map(|row| Ok((read(row)?, Fields::new(&COLUMNS, row).named("member.role")?)))
+        .collect()
+}
+
+/// The projects of an account by name, and what it may do there; at most [`MEMBERSHIPS_MAX`].
+pub fn projects_of(sql: &mut dyn Sql, account: Uuid) -> Result<Vec<(ProjectId, Role)>> {
+    const COLUMNS: [&str; 2] = ["member.project", "member.role"];
+    let query = select(
+        &COLUMNS,
+        "FROM member JOIN project ON project.id = member.project
+         WHERE member.account = $1 ORDER BY project.name, project.id LIMIT $2",
+    );
+    let rows = sql.query(&query, &[account.into(), MEMBERSHIPS_MAX.into()])?;
+    rows.iter()
+        .map(|row| {
+            let fields = Fields::new(&COLUMNS, row);
+            Ok((fields.get("member.project")?, fields.named("member.role")?))
+        })
+        .collect()
+}
+
+fn read(row: &Row) -> Result<Account> {
+    let fields = Fields::new(&COLUMNS, row);
+    Ok(Account {
+        id: fields.get("account.id")?,
+        email: fields.get("account.email")?,
+        password_hash: fields.get("account.password_hash")?,
+        created_at: fields.get("account.created_at")?,
+    })
+}

@@ -1,0 +1,103 @@
+//! The signals of a heartbeat, as they were received.
+
+use std::collections::BTreeMap;
+
+use nightbeat_domain::{HeartbeatId, IgnoredBecause, ProjectId, RunId, SignalKind, UnixMicros};
+
+use super::chain::Chain;
+use super::page::{Page, PageRequest};
+use crate::Result;
+use crate::codec;
+use crate::fields::Fields;
+use crate::sql::{Row, Sql};
+
+/// A signal that was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Its number in the log of all signals; later ones have greater numbers.
+    pub id: i64,
+    /// What it says.
+    pub kind: SignalKind,
+    /// When it reached us.
+    pub received_at: UnixMicros,
+    /// When it happened: before `received_at` when the client delivered it late, else the same.
+    pub happened_at: UnixMicros,
+    /// The run it belongs to.
+    pub rid: Option<RunId>,
+    /// The job's exit code.
+    pub exit_code: Option<u8>,
+    /// Why it did not count; `None`: it counted.
+    pub ignored: Option<IgnoredBecause>,
+    /// GET, HEAD, POST or PUT.
+    pub method: String,
+    /// The client's address, or empty.
+    pub source: String,
+    /// The client's name for itself, perhaps cut.
+    pub user_agent: String,
+    /// Numbers that the job reported.
+    pub metrics: BTreeMap<String, f64>,
+    /// What was kept of the body.
+    pub body: Option<Vec<u8>>,
+    /// How many bytes the body had. More than `body` holds: it was cut.
+    pub body_bytes: Option<u64>,
+}
+
+/// How many bytes of bodies bring a page to its end before it has as many signals as were asked for.
+pub const PAGE_BODY_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+const COLUMNS: [&str; 14] = [
+    "signal.id",
+    "signal.previous",
+    "signal.kind",
+    "signal.received_at",
+    "signal.happened_at",
+    "signal.rid",
+    "signal.exit_code",
+    "signal.ignored",
+    "signal.method",
+    "signal.source",
+    "signal.user_agent",
+    "signal.metrics",
+    "signal.body",
+    "signal.body_bytes",
+];
+
+const CHAIN: Chain = Chain {
+    table: "signal",
+    head: "newest_signal",
+    columns: &COLUMNS,
+    bytes: "coalesce(length(signal.body), 0)",
+    bytes_max: PAGE_BODY_BYTES_MAX,
+};
+
+/// The signals of the project's heartbeat with their bodies, newest first; `None` when the project has
+/// no such heartbeat. A page with large bodies is shorter, see [`PAGE_BODY_BYTES_MAX`].
+pub fn list(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    heartbeat: HeartbeatId,
+    page: &PageRequest,
+) -> Result<Option<Page<Signal>>> {
+    CHAIN.page(sql, (project, heartbeat), page, read)
+}
+
+fn read(row: &Row) -> Result<Signal> {
+    let fields = Fields::new(&COLUMNS, row);
+    let received_at = fields.get("signal.received_at")?;
+    let happened_at: Option<UnixMicros> = fields.get("signal.happened_at")?;
+    Ok(Signal {
+        id: fields.get("signal.id")?,
+        kind: fields.code("signal.kind", codec::kind)?,
+        received_at,
+        happened_at: happened_at.unwrap_or(received_at),
+        rid: fields.get("signal.rid")?,
+        exit_code: fields.int_or_null("signal.exit_code")?,
+        ignored: fields.code_or_null("signal.ignored", codec::ignored)?,
+        method: fields.get("signal.method")?,
+        source: fields.get("signal.source")?,
+        user_agent: fields.get("signal.user_agent")?,
+        metrics: fields.json_or_null("signal.metrics")?.unwrap_or_default(),
+        body: fields.get("signal.body")?,
+        body_bytes: fields.get("signal.body_bytes")?,
+    })
+}
