@@ -1,7 +1,7 @@
 //! What people's own steps change: create, edit, pause, resume, acknowledge, snooze.
 
 use crate::effects::{Decision, Effects};
-use crate::expect::{expected_after_run, first_expected};
+use crate::expect::{expected_since_quiet, first_expected};
 use crate::{Cause, Closing, HeartbeatId, Phase, Settings, State, UnixMicros};
 
 impl State {
@@ -31,7 +31,8 @@ impl State {
 }
 
 /// New settings take effect at `now`. An edit alone never raises an alarm: what it makes overdue gets a
-/// fresh grace, and what it makes fine closes its incident.
+/// fresh grace, and what it makes fine closes its incident. Only for settings that differ: it starts
+/// again from the last run, so a postponement by maintenance is forgotten.
 pub fn edit(
     heartbeat: HeartbeatId,
     settings: &Settings,
@@ -72,22 +73,19 @@ pub fn resume(
     if state.phase != Phase::Paused {
         return Effects::default();
     }
-    let decision = Decision::new(heartbeat, state, now);
-    let heard = decision.state.last_run.is_some();
-    decision.state.phase = if heard { Phase::Up } else { Phase::New };
-    decision.state.armed_at = now;
-    decision.state.expected_at = first_expected(&settings.schedule, now);
-    decision.state.failures = 0;
-    decision.state.successes = 0;
+    let mut decision = Decision::new(heartbeat, state, now);
+    decision.rearm(settings);
     decision.finish(settings)
 }
 
-/// Someone has seen the open incident: no more repeats. Whether there was one to acknowledge.
+/// Someone has seen the open incident: no more repeats, nor what a snooze has held back so far. Whether
+/// there was one to acknowledge.
 pub fn acknowledge(settings: &Settings, state: &mut State) -> bool {
     let Some(incident) = state.incident.as_mut() else {
         return false;
     };
     incident.acknowledged = true;
+    incident.held_back = false;
     state.version += 1;
     state.wake_at = state.next_wake(settings);
     true
@@ -107,31 +105,62 @@ pub fn snooze(settings: &Settings, state: &mut State, until: UnixMicros) -> bool
 }
 
 impl Decision<'_> {
-    /// Open runs get the new limit; one that would be over it already gets a fresh grace.
+    /// Something is expected from now on, of a heartbeat that was paused.
+    pub(crate) fn rearm(&mut self, settings: &Settings) {
+        // A job that was heard of before is alive: its silence is news, not a first signal outstanding.
+        let heard = self.state.last_signal_at.is_some() || self.state.last_run.is_some();
+        self.state.phase = if heard { Phase::Up } else { Phase::New };
+        self.state.armed_at = self.at;
+        self.state.expected_at = first_expected(&settings.schedule, self.at);
+        self.state.failures = 0;
+        self.state.successes = 0;
+    }
+
+    /// Open runs get the new limit; one that would be over it already gets a fresh grace. One that was
+    /// told as overrun and is within the new limit closes its incident.
     fn refit_runs(&mut self, settings: &Settings) {
-        for run in self.state.runs.iter_mut().filter(|run| !run.overran) {
+        let told = self.open_deadline(Cause::Overran);
+        let mut within = false;
+        for run in &mut self.state.runs {
             let deadline = run.started_at + settings.run_limit();
-            run.deadline = if deadline > self.at {
-                deadline
-            } else {
-                self.at + settings.grace
-            };
+            if deadline > self.at {
+                within |= told == Some(run.deadline);
+                run.deadline = deadline;
+                run.overran = false;
+            } else if !run.overran && told != Some(run.deadline) {
+                run.deadline = self.at + settings.grace;
+            }
+        }
+        if within {
+            self.state.failures = 0;
+            self.recover(Closing::Edited);
         }
     }
 
+    /// The deadline that the open incident is about, where it is of this cause.
+    fn open_deadline(&self, cause: Cause) -> Option<UnixMicros> {
+        let incident = self.state.incident.as_ref()?;
+        incident.deadline.filter(|_| incident.cause == cause)
+    }
+
     fn refit_expectation(&mut self, settings: &Settings) {
-        let expected = match self.state.last_run {
-            Some(run) if run.ended_at >= self.state.armed_at => {
-                expected_after_run(&settings.schedule, run.ended_at)
-            }
-            _ => first_expected(&settings.schedule, self.state.armed_at),
+        let reminded = self.state.expected_at.is_none() && self.state.alerts > 0;
+        if self.state.phase == Phase::New && reminded {
+            return;
+        }
+        let mut expected = expected_since_quiet(&settings.schedule, self.state);
+        let overdue_at = |expected: Option<UnixMicros>, at: UnixMicros| {
+            expected.is_some_and(|expected| expected + settings.grace <= at)
         };
-        let overdue = expected.is_some_and(|at| at + settings.grace <= self.at);
-        let missed = self
-            .state
-            .incident
-            .as_ref()
-            .is_some_and(|incident| incident.cause == Cause::Missed);
+        let missed = self.open_deadline(Cause::Missed).is_some();
+        // Misses that were counted below the threshold are not counted again.
+        for _ in 0..self.state.failures {
+            if missed || !overdue_at(expected, self.at) {
+                break;
+            }
+            expected = expected.and_then(|at| first_expected(&settings.schedule, at));
+        }
+        let overdue = overdue_at(expected, self.at);
         self.state.expected_at = if overdue && !missed {
             Some(self.at)
         } else {

@@ -2,8 +2,8 @@
 
 use crate::effects::{Decision, Effects, Particulars};
 use crate::expect::{
-    Surroundings, Verdict, after_maintenance, first_expected, missed_verdict, overran_verdict,
-    run_deadline_after_maintenance,
+    Surroundings, Verdict, after_maintenance, expected_after_run, first_expected, missed_verdict,
+    overran_verdict, run_deadline_after_maintenance,
 };
 use crate::{AlertKind, Cause, Claim, HeartbeatId, Phase, Settings, State, UnixMicros};
 
@@ -53,7 +53,11 @@ impl Decision<'_> {
                 run_started_at: Some(run.started_at),
                 ..Particulars::default()
             };
-            let next = self.claim(Cause::Overran, &verdict, particulars);
+            let next = if self.below_threshold(settings) {
+                self.count_overrun(settings, deadline, &verdict)
+            } else {
+                self.claim(Cause::Overran, &verdict, particulars)
+            };
             if next.is_none() {
                 self.state.runs[index].overran = true;
             }
@@ -62,18 +66,43 @@ impl Decision<'_> {
         look
     }
 
+    /// Counts a run that is too long, but not yet one failure too many; when to look again.
+    fn count_overrun(
+        &mut self,
+        settings: &Settings,
+        deadline: UnixMicros,
+        verdict: &Verdict,
+    ) -> Option<UnixMicros> {
+        if verdict.first() > self.at {
+            return Some(verdict.first());
+        }
+        self.count_failure();
+        self.state.phase = match self.state.phase {
+            Phase::New => Phase::Up,
+            phase => phase,
+        };
+        // As after a run that failed: what this run was for is not missed a second time.
+        let next = expected_after_run(&settings.schedule, deadline);
+        self.state.expected_at = self.state.expected_at.max(next);
+        None
+    }
+
+    fn count_failure(&mut self) {
+        self.state.failures = self.state.failures.saturating_add(1);
+        self.state.successes = 0;
+    }
+
     /// Judges the success that is expected; when to look again.
     fn judge_miss(&mut self, settings: &Settings, around: Surroundings<'_>) -> Option<UnixMicros> {
-        // An open run within its own limit speaks for the job.
-        if self.state.runs.iter().any(|run| !run.overran) {
-            return None;
-        }
         if self.state.phase == Phase::New {
             return self.judge_never_started(settings, around);
         }
         loop {
             let expected = self.state.expected_at?;
             let due = expected + settings.grace;
+            if self.state.run_speaks_at(settings, due) {
+                return None;
+            }
             if due > self.at {
                 return self.watches_misses().then_some(due);
             }
@@ -91,12 +120,14 @@ impl Decision<'_> {
                 Phase::New | Phase::Paused => return None,
             }
             let verdict = missed_verdict(settings, self.state, expected, around.gaps);
+            if self.state.run_speaks_at(settings, verdict.down_at) {
+                return None;
+            }
             if self.below_threshold(settings) {
                 if verdict.first() > self.at {
                     return Some(verdict.first());
                 }
-                self.state.failures += 1;
-                self.state.successes = 0;
+                self.count_failure();
                 self.state.expected_at = first_expected(&settings.schedule, expected);
                 continue;
             }
@@ -117,10 +148,10 @@ impl Decision<'_> {
         }
     }
 
-    /// One more miss is not enough yet to open an incident.
+    /// One more miss or failure is not enough yet to open an incident.
     fn below_threshold(&self, settings: &Settings) -> bool {
-        self.state.phase != Phase::Unverified
-            && self.state.failures + 1 < settings.failure_threshold
+        matches!(self.state.phase, Phase::New | Phase::Up | Phase::Warning)
+            && self.state.failures.saturating_add(1) < settings.failure_threshold
     }
 
     /// Claims what may be claimed by now; when to look again, or `None` when all is said.
@@ -136,6 +167,7 @@ impl Decision<'_> {
             Phase::New | Phase::Up | Phase::Warning | Phase::Paused => None,
         };
         if self.at >= verdict.down_at {
+            self.state.successes = 0;
             match told {
                 Some(Claim::Down) => {}
                 Some(_) => self.confirm(particulars),
@@ -160,8 +192,7 @@ impl Decision<'_> {
     }
 
     fn raise(&mut self, cause: Cause, claim: Claim, particulars: Particulars) {
-        self.state.failures = self.state.failures.saturating_add(1);
-        self.state.successes = 0;
+        self.count_failure();
         self.open(cause, claim, particulars);
     }
 
@@ -175,13 +206,16 @@ impl Decision<'_> {
             return None;
         }
         let expected = self.state.expected_at?;
-        let due = after_maintenance(settings, expected, around.maintenance) + settings.grace;
+        let expected = after_maintenance(settings, expected, around.maintenance);
+        let due = expected + settings.grace;
         if due > self.at {
             return Some(due);
         }
+        let verdict = missed_verdict(settings, self.state, expected, around.gaps);
         self.state.expected_at = None;
         let particulars = Particulars {
             deadline: Some(due),
+            gaps: verdict.gaps,
             ..Particulars::default()
         };
         self.tell(AlertKind::NeverStarted, None, None, particulars);

@@ -11,8 +11,12 @@ pub const EARLY_MAX: Duration = Duration::from_secs(5 * 60);
 /// A gap shorter than this never keeps an *unverified* quiet, whatever the interval.
 const SHORT_GAP: Duration = Duration::from_secs(30);
 
-/// How long after our own absence a job may still report before we speak up: the grace within these.
+/// How long after an absence, ours or the client's, a job may still report before we speak up: the grace
+/// within these.
 const RETURN_GRACE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
+
+/// The step of the time axis: what makes a bound exclusive.
+const MICROSECOND: Duration = Duration::from_micros(1);
 
 /// A stretch in which misses are held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,15 @@ pub(crate) fn expected_after_run(schedule: &Schedule, at: UnixMicros) -> Option<
         return first_expected(schedule, next);
     }
     Some(next)
+}
+
+/// When the next success is expected, by the last thing that restarted the clock: the end of the last
+/// run, or being armed after it.
+pub(crate) fn expected_since_quiet(schedule: &Schedule, state: &State) -> Option<UnixMicros> {
+    match state.last_run {
+        Some(run) if run.ended_at >= state.armed_at => expected_after_run(schedule, run.ended_at),
+        _ => first_expected(schedule, state.armed_at),
+    }
 }
 
 /// How long before `instant` a success counts for it already. Zero for an interval.
@@ -104,13 +117,30 @@ pub(crate) fn missed_verdict(
     gaps: &GapLedger,
 ) -> Verdict {
     let schedule = &settings.schedule;
-    let after = match schedule.interval() {
+    let since = match schedule.interval() {
         // Any signal that we missed would have moved the deadline.
-        Some(_) => state.quiet_since(),
+        Some(_) => state.quiet_since() + MICROSECOND,
         // A success before this instant would not have satisfied it anyway.
-        None => expected - early_tolerance(schedule, expected) - Duration::from_micros(1),
+        None => {
+            let first = first_of_row(schedule, state, expected);
+            first - early_tolerance(schedule, first)
+        }
     };
-    verdict(settings, after, expected, expected + settings.grace, gaps)
+    verdict(settings, since, expected, expected + settings.grace, gaps)
+}
+
+/// The first of the consecutive misses of which the one at `expected` is the last: a success that we did
+/// not see for any of them would have ended the row.
+fn first_of_row(schedule: &Schedule, state: &State, expected: UnixMicros) -> UnixMicros {
+    let oldest = expected_since_quiet(schedule, state).unwrap_or(expected);
+    let mut first = expected;
+    for _ in 0..state.failures {
+        match schedule.previous_before(first.timestamp()) {
+            Some(before) if UnixMicros::from(before) >= oldest => first = before.into(),
+            _ => break,
+        }
+    }
+    first
 }
 
 /// The verdict on a run that started at `started` and has not ended by its `deadline`.
@@ -120,24 +150,29 @@ pub(crate) fn overran_verdict(
     deadline: UnixMicros,
     gaps: &GapLedger,
 ) -> Verdict {
-    verdict(settings, started, deadline, deadline, gaps)
+    verdict(settings, started + MICROSECOND, deadline, deadline, gaps)
 }
 
-/// The verdict on silence from `after` to `deadline`; `instant` is where the period is measured.
+/// How long after an absence, ours or the client's, we wait for a job to report.
+pub(crate) fn patience(settings: &Settings) -> Duration {
+    settings.grace.clamp(RETURN_GRACE.0, RETURN_GRACE.1)
+}
+
+/// The verdict on silence from `since` to `deadline`; `instant` is where the period is measured.
 fn verdict(
     settings: &Settings,
-    after: UnixMicros,
+    since: UnixMicros,
     instant: UnixMicros,
     deadline: UnixMicros,
     gaps: &GapLedger,
 ) -> Verdict {
-    let counted = gaps.touching(after, deadline);
+    let counted = gaps.touching(since, deadline);
     if counted.is_empty() {
         return Verdict::certain(deadline);
     }
     let blind: Duration = counted
         .iter()
-        .map(|gap| gap.to.min(deadline).since(gap.from.max(after)))
+        .map(|gap| gap.to.min(deadline).since(gap.from.max(since)))
         .sum();
     let short = blind < (period(&settings.schedule, instant) / 100).max(SHORT_GAP);
     let over = counted.iter().all(|gap| gap.to <= deadline);
@@ -146,12 +181,11 @@ fn verdict(
     let unverified_at = if short && over {
         deadline
     } else {
-        let patience = settings.grace.clamp(RETURN_GRACE.0, RETURN_GRACE.1);
-        gaps.available(deadline, patience)
+        gaps.available(deadline, patience(settings))
     };
     let latest = counted.len().saturating_sub(crate::Alert::GAPS_MAX);
     Verdict {
-        down_at: certain_from(settings, after, deadline, gaps),
+        down_at: certain_from(settings, since, deadline, gaps),
         unverified_at: Some(unverified_at),
         digest: !(short && over),
         gaps: counted[latest..].to_vec(),
@@ -161,30 +195,34 @@ fn verdict(
 /// The first instant by which a living job must have been heard outside every gap.
 fn certain_from(
     settings: &Settings,
-    after: UnixMicros,
+    since: UnixMicros,
     deadline: UnixMicros,
     gaps: &GapLedger,
 ) -> UnixMicros {
-    let schedule = &settings.schedule;
     let mut certain = deadline;
-    let mut after = after;
-    while let Some(gap) = gaps.touching(after, certain).first() {
-        after = gap.to;
-        let expected = match schedule.interval() {
-            Some(interval) => gap.to + interval.duration(),
-            // The first instant at or after the gap's end. Earlier gaps cannot hide a success for it, but
-            // one that touches its own early tolerance can: so look again from there.
-            None => match first_expected(schedule, gap.to - Duration::from_micros(1)) {
-                Some(next) => {
-                    after = after.max(next - early_tolerance(schedule, next));
-                    next
-                }
-                None => gap.to,
-            },
-        };
-        certain = certain.max(expected + settings.grace);
+    let mut since = since;
+    while let Some(gap) = gaps.touching(since, certain).first() {
+        since = gap.to;
+        certain = certain.max(last_miss_after(settings, gap.to) + settings.grace);
     }
     certain
+}
+
+/// Had a success come in the last moment of a gap that ended at `end`: the instant whose miss would then
+/// open an incident.
+fn last_miss_after(settings: &Settings, end: UnixMicros) -> UnixMicros {
+    let schedule = &settings.schedule;
+    if let Some(interval) = schedule.interval() {
+        let row = interval
+            .duration()
+            .saturating_mul(settings.failure_threshold);
+        return end + row;
+    }
+    let mut instant = expected_after_run(schedule, end - MICROSECOND);
+    for _ in 1..settings.failure_threshold {
+        instant = instant.and_then(|instant| first_expected(schedule, instant));
+    }
+    instant.unwrap_or(end)
 }
 
 /// The instant that counts in place of `expected`, where maintenance holds a miss back: the first one
@@ -202,7 +240,7 @@ pub(crate) fn after_maintenance(
     {
         expected = match settings.schedule.interval() {
             Some(interval) => window.to + interval.duration(),
-            None => first_expected(&settings.schedule, window.to - Duration::from_micros(1))
+            None => first_expected(&settings.schedule, window.to - MICROSECOND)
                 .unwrap_or(window.to),
         };
     }

@@ -81,9 +81,9 @@ impl GapLedger {
         &self.gaps
     }
 
-    /// The gaps that share an instant with the stretch from `after` (exclusive) to `until` (inclusive).
-    pub fn touching(&self, after: UnixMicros, until: UnixMicros) -> &[Gap] {
-        let first = self.gaps.partition_point(|gap| gap.to <= after);
+    /// The gaps that share an instant with the stretch from `since` to `until`, both inclusive.
+    pub fn touching(&self, since: UnixMicros, until: UnixMicros) -> &[Gap] {
+        let first = self.gaps.partition_point(|gap| gap.to <= since);
         let last = self.gaps.partition_point(|gap| gap.from <= until);
         self.gaps.get(first..last).unwrap_or(&[])
     }

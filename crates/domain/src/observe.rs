@@ -3,7 +3,7 @@
 use nightbeat_evidence::Severity;
 
 use crate::effects::{Decision, Effects, FinishedRun, Particulars};
-use crate::expect::expected_after_run;
+use crate::expect::{expected_since_quiet, patience};
 use crate::{
     Cause, Claim, Closing, HeartbeatId, IgnoredBecause, LastRun, OpenRun, Outcome, Phase, RunId,
     Settings, Signal, SignalKind, State, UnixMicros,
@@ -20,6 +20,9 @@ pub struct Observed {
 
 /// Decides what `signal` changes. The instant of the decision is the signal's arrival: one that arrives
 /// exactly at a deadline is in time.
+///
+/// Where `wake_at` lies before the arrival, the caller elapses up to the microsecond before it first:
+/// else a deadline that passed between two looks would never be told.
 pub fn observe(
     heartbeat: HeartbeatId,
     settings: &Settings,
@@ -48,8 +51,7 @@ impl Decision<'_> {
             if signal.kind == SignalKind::Log {
                 return None;
             }
-            self.state.phase = Phase::New;
-            self.state.armed_at = signal.received_at;
+            self.rearm(settings);
         }
         match signal.kind {
             SignalKind::Log => return None,
@@ -79,17 +81,22 @@ impl Decision<'_> {
     }
 
     fn start(&mut self, settings: &Settings, signal: &Signal) {
-        let runs = &mut self.state.runs;
         let started_at = signal.happened_at();
+        let mut deadline = started_at + settings.run_limit();
+        if deadline <= signal.received_at && started_at < signal.received_at {
+            // Delivered after its own limit: the end of this run is on its way too.
+            deadline = signal.received_at + patience(settings);
+        }
         let run = OpenRun {
             rid: signal.rid,
             started_at,
-            deadline: started_at + settings.run_limit(),
+            deadline,
             overran: false,
         };
+        let runs = &mut self.state.runs;
         if let Some(open) = runs.iter_mut().find(|open| open.rid == signal.rid) {
             // A start that is sent again says nothing new; one without a run id begins a new run.
-            if signal.rid.is_none() {
+            if signal.rid.is_none() && open.started_at < started_at {
                 *open = run;
             }
             return;
@@ -106,9 +113,12 @@ impl Decision<'_> {
     fn end(&mut self, settings: &Settings, signal: &Signal) {
         let ended_at = signal.happened_at();
         let (outcome, cause) = judge(settings, signal);
-        let started_at = self.take_run(signal.rid, ended_at);
+        let run = self.take_run(signal.rid, ended_at);
+        let rid = signal.rid.or(run.and_then(|run| run.rid));
+        let started_at = run.map(|run| run.started_at.min(ended_at));
+        self.remember_finished(rid);
         self.effects.run = Some(FinishedRun {
-            rid: signal.rid,
+            rid,
             started_at,
             ended_at,
             outcome,
@@ -129,7 +139,7 @@ impl Decision<'_> {
             ended_at,
             outcome,
         });
-        self.state.expected_at = expected_after_run(&settings.schedule, ended_at);
+        self.state.expected_at = expected_since_quiet(&settings.schedule, self.state);
         let particulars = Particulars {
             run_started_at: started_at,
             exit_code: signal.exit_code,
@@ -143,25 +153,30 @@ impl Decision<'_> {
         }
     }
 
-    /// Takes the run that a closing signal closes out of the open ones; when it started.
-    fn take_run(&mut self, rid: Option<RunId>, ended_at: UnixMicros) -> Option<UnixMicros> {
-        if let Some(rid) = rid {
-            self.state.finished.retain(|known| *known != rid);
-            if self.state.finished.len() == State::FINISHED_MAX {
-                self.state.finished.remove(0);
-            }
-            self.state.finished.push(rid);
-        }
+    /// Takes the run that a closing signal closes out of the open ones: the one with its `rid`, or,
+    /// where it has none, the only one.
+    fn take_run(&mut self, rid: Option<RunId>, ended_at: UnixMicros) -> Option<OpenRun> {
         let runs = &mut self.state.runs;
         let found = match (rid, runs.as_slice()) {
             (None, [_]) => Some(0),
             _ => runs.iter().position(|run| run.rid == rid),
         }?;
-        // A success delivered late may be older than a run that has begun since.
-        if runs[found].started_at > ended_at {
+        // Without a run id, a success delivered late may be older than a run that has begun since.
+        if rid.is_none() && runs[found].started_at > ended_at {
             return None;
         }
-        Some(runs.remove(found).started_at)
+        Some(runs.remove(found))
+    }
+
+    /// Remembers that this run has ended, to know its start if that arrives later.
+    fn remember_finished(&mut self, rid: Option<RunId>) {
+        let Some(rid) = rid else { return };
+        let finished = &mut self.state.finished;
+        finished.retain(|known| *known != rid);
+        if finished.len() == State::FINISHED_MAX {
+            finished.remove(0);
+        }
+        finished.push(rid);
     }
 
     fn done(
@@ -174,8 +189,13 @@ impl Decision<'_> {
     ) {
         self.state.failures = 0;
         self.state.successes = self.state.successes.saturating_add(1);
-        if self.still_missing(settings, signal) {
+        self.retract_if_false(settings, signal);
+        if self.overdue_again(settings, signal) {
             return;
+        }
+        if outcome == Outcome::Warning && self.state.phase == Phase::Warning {
+            // One more warning is no step towards the end of a warning.
+            self.state.successes = 0;
         }
         let recovered = self.state.successes >= settings.recovery_threshold;
         match (self.state.phase, outcome) {
@@ -189,35 +209,42 @@ impl Decision<'_> {
             }
             (Phase::Warning | Phase::Down | Phase::Unverified, _) if recovered => {
                 let closing = self.closing(signal);
-                self.effects.false_raises += u32::from(closing == Closing::Retracted);
                 self.recover(closing);
             }
             (Phase::Warning | Phase::Down | Phase::Unverified, _) => {}
         }
     }
 
-    /// A success delivered late shows that the job ran then, but it is overdue again since.
-    fn still_missing(&self, settings: &Settings, signal: &Signal) -> bool {
+    /// Takes back a *down* that was claimed although this success had arrived in time, however many
+    /// successes a recovery takes.
+    fn retract_if_false(&mut self, settings: &Settings, signal: &Signal) {
         let Some(incident) = &self.state.incident else {
-            return false;
+            return;
         };
-        let overdue = self
-            .state
-            .expected_at
-            .is_some_and(|at| at + settings.grace < signal.received_at);
-        incident.cause == Cause::Missed && overdue
+        let next_due = self.state.expected_at.map(|at| at + settings.grace);
+        let was_false = incident.claim == Claim::Down
+            && incident.deadline.is_some_and(|deadline| {
+                signal.received_at <= deadline && next_due.is_none_or(|due| due > deadline)
+            });
+        if was_false {
+            self.effects.false_raises += 1;
+            self.recover(Closing::Retracted);
+        }
+    }
+
+    /// A success delivered late shows that the job ran then, but it is overdue again since: the incident
+    /// stays open.
+    fn overdue_again(&self, settings: &Settings, signal: &Signal) -> bool {
+        let due = self.state.expected_at.map(|at| at + settings.grace);
+        self.state.incident.is_some() && due.is_some_and(|due| due < signal.received_at)
     }
 
     /// How the open incident ends by this success.
     fn closing(&self, signal: &Signal) -> Closing {
-        let Some(incident) = &self.state.incident else {
-            return Closing::Success;
-        };
-        let timely = |at: UnixMicros| incident.deadline.is_some_and(|deadline| at <= deadline);
-        if incident.claim == Claim::Down && timely(signal.received_at) {
-            Closing::Retracted
-        } else if timely(signal.happened_at()) {
-            Closing::RanInTime(signal.happened_at())
+        let happened_at = signal.happened_at();
+        let deadline = self.state.incident.as_ref().and_then(|it| it.deadline);
+        if deadline.is_some_and(|deadline| happened_at <= deadline) {
+            Closing::RanInTime(happened_at)
         } else {
             Closing::Success
         }

@@ -133,7 +133,7 @@ pub struct OpenIncident {
 pub struct State {
     /// The stored part of the status.
     pub phase: Phase,
-    /// Since when something is expected: created, resumed, or last edited into a new schedule.
+    /// Since when something is expected: created, or resumed.
     pub armed_at: UnixMicros,
     /// When the last signal that counted reached us. What was refused or ignored is not here.
     pub last_signal_at: Option<UnixMicros>,

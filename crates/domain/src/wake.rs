@@ -10,14 +10,23 @@ impl State {
     }
 
     /// The instant at which an alert is due if nothing is heard until then; `None` where none can be.
+    /// While failures are below their threshold, the instant of the next one.
     pub fn deadline(&self, settings: &Settings) -> Option<UnixMicros> {
-        let run = self.first_run_deadline();
-        let miss = match self.phase {
-            Phase::Up | Phase::Warning => self.expected_at.map(|at| at + settings.grace),
-            Phase::New | Phase::Down | Phase::Unverified | Phase::Paused => None,
+        let (run, miss) = match self.phase {
+            Phase::New => (self.first_run_deadline(), None),
+            Phase::Up | Phase::Warning => (self.first_run_deadline(), self.miss_look(settings)),
+            Phase::Down | Phase::Unverified | Phase::Paused => (None, None),
         };
-        // A miss is not judged while a run is open within its own limit.
-        run.or(miss)
+        run.into_iter().chain(miss).min()
+    }
+
+    /// Whether an open run within its own limit holds back the miss that may be claimed from `due` on.
+    /// A run that began more than its limit after that does not: a job that dies after each of its starts
+    /// would stay quiet for ever.
+    pub(crate) fn run_speaks_at(&self, settings: &Settings, due: UnixMicros) -> bool {
+        let latest = due + settings.run_limit();
+        let mut live = self.runs.iter().filter(|run| !run.overran);
+        live.any(|run| run.started_at <= latest)
     }
 
     fn first_run_deadline(&self) -> Option<UnixMicros> {
@@ -31,10 +40,9 @@ impl State {
         if self.phase == Phase::Paused {
             return None;
         }
-        let run = self.first_run_deadline();
         let looks = [
-            run,
-            run.map_or_else(|| self.miss_look(settings), |_| None),
+            self.first_run_deadline(),
+            self.miss_look(settings),
             self.repeat_look(settings),
         ];
         looks.into_iter().flatten().min()
@@ -48,9 +56,8 @@ impl State {
             Phase::Down => self.successes > 0,
             Phase::Paused => false,
         };
-        self.expected_at
-            .filter(|_| watched)
-            .map(|at| at + settings.grace)
+        let due = self.expected_at.filter(|_| watched)? + settings.grace;
+        (!self.run_speaks_at(settings, due)).then_some(due)
     }
 
     pub(crate) fn repeat_look(&self, settings: &Settings) -> Option<UnixMicros> {
