@@ -1,0 +1,139 @@
+//! One steady time axis.
+//!
+//! The axis runs with the machine's boot clock, which no one can set and which goes on while the machine
+//! is suspended. Wall time sets it once, at the start; after that a wall clock that drifts pulls it along
+//! slowly, and one that is set forward is followed in one step that counts as a gap.
+
+use nightbeat_domain::{Gap, GapKind, UnixMicros};
+
+/// What the machine's clocks say, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Since the machine started, suspended time included (`CLOCK_BOOTTIME`).
+    pub boot_micros: i64,
+    /// Since 1970, as anyone may set it (`CLOCK_REALTIME`).
+    pub wall_micros: i64,
+}
+
+/// The axis.
+#[derive(Debug, Clone)]
+pub struct SteadyClock {
+    /// What to add to the boot clock.
+    offset_micros: i64,
+    last: Reading,
+}
+
+/// The wall clock differs from the axis by more than this: somebody set it.
+pub const STEP_MICROS: i64 = 1_000_000;
+
+/// The axis follows a wall clock that drifts by at most one part in this many: 5 ms a second.
+const SLEW_PARTS: i64 = 200;
+
+impl SteadyClock {
+    /// An axis that starts at the wall's time, but never before `floor`: time that is on record has passed,
+    /// whatever a clock with an empty battery says.
+    pub fn start(reading: Reading, floor: Option<UnixMicros>) -> Self {
+        let floor = floor.map_or(i64::MIN, |at| at.0);
+        Self {
+            offset_micros: reading.wall_micros.max(floor) - reading.boot_micros,
+            last: reading,
+        }
+    }
+
+    /// The instant of a reading on the axis. Does not move the axis, so anyone may ask.
+    pub fn instant(&self, reading: Reading) -> UnixMicros {
+        UnixMicros(reading.boot_micros.saturating_add(self.offset_micros))
+    }
+
+    /// How far the axis is ahead of the wall clock, in microseconds; negative: behind.
+    pub fn ahead_of_wall_micros(&self, reading: Reading) -> i64 {
+        self.instant(reading).0.saturating_sub(reading.wall_micros)
+    }
+
+    /// Lets the axis follow the wall clock. A step forward is followed at once, and answered as the gap
+    /// that it is: what fell due in it was never waited for. A step back is never followed by standing
+    /// still: the axis goes on, and the difference melts at 5 ms a second.
+    pub fn follow(&mut self, reading: Reading) -> Option<Gap> {
+        let passed = reading.boot_micros.saturating_sub(self.last.boot_micros);
+        self.last = reading;
+        let ahead = self.ahead_of_wall_micros(reading);
+        let now = self.instant(reading);
+        if ahead < -STEP_MICROS {
+            self.offset_micros -= ahead;
+            return Some(Gap {
+                from: now,
+                to: self.instant(reading),
+                kind: GapKind::ClockJump,
+            });
+        }
+        let slew = passed.max(0) / SLEW_PARTS;
+        self.offset_micros -= ahead.clamp(-slew, slew);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+    const HOUR: i64 = 3_600 * SECOND;
+
+    fn reading(boot: i64, wall: i64) -> Reading {
+        Reading {
+            boot_micros: boot,
+            wall_micros: wall,
+        }
+    }
+
+    #[test]
+    fn the_axis_starts_at_the_wall_and_runs_with_the_boot_clock() {
+        let clock = SteadyClock::start(reading(5, 1_000), None);
+        assert_eq!(clock.instant(reading(7, 99_999)), UnixMicros(1_002));
+    }
+
+    #[test]
+    fn a_clock_with_an_empty_battery_does_not_turn_time_back() {
+        let clock = SteadyClock::start(reading(0, 0), Some(UnixMicros(50 * HOUR)));
+        assert_eq!(
+            clock.instant(reading(SECOND, SECOND)),
+            UnixMicros(50 * HOUR + SECOND)
+        );
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_is_followed_and_is_a_gap() {
+        let mut clock = SteadyClock::start(reading(0, HOUR), None);
+        let gap = clock.follow(reading(SECOND, 3 * HOUR + SECOND)).unwrap();
+        assert_eq!(gap.kind, GapKind::ClockJump);
+        assert_eq!((gap.from.0, gap.to.0), (HOUR + SECOND, 3 * HOUR + SECOND));
+        assert_eq!(
+            clock.ahead_of_wall_micros(reading(2 * SECOND, 3 * HOUR + 2 * SECOND)),
+            0
+        );
+    }
+
+    #[test]
+    fn a_wall_clock_set_back_stops_nothing() {
+        let mut clock = SteadyClock::start(reading(0, 3 * HOUR), None);
+        assert_eq!(clock.follow(reading(SECOND, HOUR + SECOND)), None);
+        let later = clock.instant(reading(2 * SECOND, HOUR + 2 * SECOND));
+        assert!(later.0 > 3 * HOUR + SECOND, "time goes on: {later:?}");
+    }
+
+    #[test]
+    fn a_drifting_wall_clock_is_followed_slowly() {
+        let mut clock = SteadyClock::start(reading(0, 0), None);
+        // 10 ms ahead: 5 ms are followed in the first second, 5 ms in the next.
+        clock.follow(reading(SECOND, SECOND + 10_000));
+        assert_eq!(
+            clock.ahead_of_wall_micros(reading(SECOND, SECOND + 10_000)),
+            -5_000
+        );
+        clock.follow(reading(2 * SECOND, 2 * SECOND + 10_000));
+        assert_eq!(
+            clock.ahead_of_wall_micros(reading(2 * SECOND, 2 * SECOND + 10_000)),
+            0
+        );
+    }
+}
