@@ -2,8 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod clock;
 pub mod config;
+pub mod http;
 pub mod ingest;
+pub mod metrics;
+pub mod node;
+pub mod random;
 mod serve;
 pub mod span;
 

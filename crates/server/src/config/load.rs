@@ -247,7 +247,7 @@ impl Loading {
                         .push(format!("{origin}: `{name}` is a table: write `[{name}]`"));
                 }
                 (None, DeValue::Table(inner)) if !inner.is_empty() => {
-                    self.table(file, &name, inner)
+                    self.table(file, &name, inner);
                 }
                 (None, _) => {
                     let known = nearest(&name, known_names());

@@ -1,7 +1,210 @@
 //! Signals in: from a URL, a method, headers and a body to an answer that says it is durable.
+//!
+//! This is the hot path. It stands before the router, without extractors; what it decides is only what
+//! the wire asks for. Whether a signal counts is the domain's business.
 
+mod answer;
 mod body;
 pub mod client;
 mod query;
 mod text;
 pub mod url;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{CONNECTION, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
+use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal};
+use nightbeat_store::{Arrival, NewHeartbeat, Target};
+use prometheus_client::metrics::counter::Counter;
+
+pub use query::{METRICS_MAX, SignalQuery};
+
+use crate::config::Config;
+use crate::metrics::{Metrics, OutcomeLabel};
+use crate::node::NodeHandle;
+use crate::random;
+use answer::Answers;
+use body::{BodyLimits, SignalBody};
+use url::{Forms, SignalUrl, UrlTarget};
+
+/// Takes signals in.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    node: NodeHandle,
+    limits: BodyLimits,
+    answers: Answers,
+    metrics: Arc<Metrics>,
+    counted: Counter,
+}
+
+impl Ingest {
+    /// Takes signals in for `node`, within the limits of `config`.
+    pub fn new(config: &Config, node: NodeHandle, metrics: Arc<Metrics>) -> Self {
+        let limits = BodyLimits {
+            kept_bytes: config.limits.body_bytes,
+            read_bytes: config.limits.body_hard_bytes,
+            time: config.limits.body_timeout,
+        };
+        let counted = metrics
+            .signals
+            .get_or_create_owned(&OutcomeLabel { outcome: "counted" });
+        Self {
+            node,
+            limits,
+            answers: Answers::new(limits.kept_bytes),
+            metrics,
+            counted,
+        }
+    }
+
+    /// Answers a request to a signal URL, whose tail stands from byte `tail_at` of its path on.
+    pub async fn answer<B>(
+        &self,
+        head: Parts,
+        tail_at: usize,
+        client: Option<IpAddr>,
+        body: B,
+    ) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+    {
+        let method = match head.method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::OPTIONS => return self.answers.options(),
+            _ => return self.answers.method(),
+        };
+        let url = url::parse_tail(&head.uri.path()[tail_at..], head.uri.query());
+        let (response, outcome) = match url {
+            Err(problem) => self.answers.problem(&problem),
+            Ok(url) if body.is_end_stream() => {
+                let arrival =
+                    self.arrival(url, method, &head.headers, client, SignalBody::default());
+                self.answers.of(self.node.signal(arrival).await)
+            }
+            Ok(url) => {
+                // On its own task: when the client goes away in the middle of its body, the connection and
+                // all that runs on it is dropped, but what the URL said still counts.
+                let ingest = self.clone();
+                let task = tokio::spawn(async move {
+                    ingest
+                        .with_body(url, method, head.headers, client, body)
+                        .await
+                });
+                match task.await {
+                    Ok(answered) => answered,
+                    Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+                }
+            }
+        };
+        self.count(outcome);
+        response
+    }
+
+    async fn with_body<B>(
+        self,
+        url: SignalUrl,
+        method: &'static str,
+        headers: HeaderMap,
+        client: Option<IpAddr>,
+        body: B,
+    ) -> (Response<Body>, &'static str)
+    where
+        B: hyper::body::Body<Data = bytes::Bytes> + Unpin,
+    {
+        let body = body::read(body, self.limits).await;
+        let unfinished = body.unfinished;
+        let arrival = self.arrival(url, method, &headers, client, body);
+        let (mut response, outcome) = self.answers.of(self.node.signal(arrival).await);
+        if unfinished {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        (response, outcome)
+    }
+
+    fn arrival(
+        &self,
+        url: SignalUrl,
+        method: &'static str,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+        body: SignalBody,
+    ) -> Arrival {
+        // Now, and not when the header came: a deadline may be judged while a body trickles in, and a
+        // judgement must never pass a signal that carries an earlier time.
+        let received_at = self.node.now();
+        let looks_only = matches!(method, "GET" | "HEAD") && client::is_previewer(headers);
+        let SignalUrl {
+            target,
+            kind,
+            exit_code,
+            query,
+        } = url;
+        Arrival {
+            target: whom(target, query.create),
+            signal: Signal {
+                kind,
+                received_at,
+                claimed_at: query.claimed_at,
+                rid: query.rid,
+                exit_code,
+                metrics: query.metrics,
+                broken_rules: Vec::new(),
+                ignored: looks_only.then_some(IgnoredBecause::Previewer),
+            },
+            nonce: query.nonce,
+            method,
+            source: client
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            user_agent: client::user_agent(headers),
+            body: body.kept,
+            body_bytes: body.bytes,
+        }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        if outcome == "counted" {
+            self.counted.inc();
+        } else {
+            self.metrics
+                .signals
+                .get_or_create(&OutcomeLabel { outcome })
+                .inc();
+        }
+    }
+}
+
+fn whom(target: UrlTarget, create: Option<Box<nightbeat_domain::Settings>>) -> Target {
+    match target {
+        UrlTarget::Id(id) => Target::Id(id),
+        UrlTarget::Slug { ping_key, slug } => {
+            let heartbeat = |settings: Box<_>| NewHeartbeat {
+                id: HeartbeatId(random::uuid()),
+                settings: *settings,
+            };
+            let create = create.map(|settings| Box::new(heartbeat(settings)));
+            Target::Slug {
+                ping_key,
+                slug,
+                create,
+            }
+        }
+    }
+}
+
+/// Which paths of a server with this configuration are signals.
+pub fn forms(config: &Config) -> Forms {
+    Forms {
+        prefix: config.public_url.prefix().to_owned(),
+        ping_host: config.ping_host.clone(),
+    }
+}

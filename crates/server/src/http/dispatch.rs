@@ -1,0 +1,177 @@
+//! From a request to a response: signals first, then the router.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt as _;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tower::ServiceExt as _;
+
+use super::log::cut_path;
+use crate::config::{Config, TrustedProxies};
+use crate::ingest::url::Forms;
+use crate::ingest::{self, Ingest, client};
+
+/// The largest body of a request that is no signal.
+const BODY_BYTES_MAX: usize = 1_000_000;
+/// How long such a body may take.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Who sent a request; an extension of each request that reaches the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The client's address, told by trusted proxies where there are some. `None`: a Unix socket.
+    pub address: Option<IpAddr>,
+}
+
+/// What answers requests.
+#[derive(Debug)]
+pub struct App {
+    forms: Forms,
+    trusted: TrustedProxies,
+    ingest: Ingest,
+    router: Router,
+}
+
+impl App {
+    /// Signals go to `ingest`, the rest to `router`.
+    pub fn new(config: &Config, ingest: Ingest, router: Router) -> Self {
+        Self {
+            forms: ingest::forms(config),
+            trusted: config.trusted_proxies.clone(),
+            ingest,
+            router,
+        }
+    }
+
+    /// Answers one request; a panic in a handler is answered 500 and harms no other.
+    pub(super) async fn respond(
+        &self,
+        peer: Option<IpAddr>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let answering = AssertUnwindSafe(self.dispatch(peer, request)).catch_unwind();
+        answering.await.unwrap_or_else(|_| {
+            tracing::error!("a handler panicked; this is a bug");
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this is a bug; the log says more",
+            )
+        })
+    }
+
+    async fn dispatch(&self, peer: Option<IpAddr>, request: Request<Incoming>) -> Response<Body> {
+        let address = client::address(peer, request.headers(), &self.trusted);
+        let path = request.uri().path();
+        let host = request
+            .headers()
+            .get(HOST)
+            .and_then(|host| host.to_str().ok());
+        if let Some(tail) = self.forms.tail(host.or(request.uri().host()), path) {
+            let tail_at = path.len() - tail.len();
+            let (head, body) = request.into_parts();
+            return self.ingest.answer(head, tail_at, address, body).await;
+        }
+        self.route(Client { address }, request).await
+    }
+
+    async fn route(&self, client: Client, request: Request<Incoming>) -> Response<Body> {
+        let started = tokio::time::Instant::now();
+        let method = request.method().clone();
+        let path = cut_path(request.uri().path()).into_owned();
+        let response = match self.whole(client, request).await {
+            Ok(request) => match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(refused) => refused,
+        };
+        tracing::info!(
+            %method,
+            path,
+            status = response.status().as_u16(),
+            ms = started.elapsed().as_millis() as u64,
+            client = client.address.map(tracing::field::display),
+            "request"
+        );
+        response
+    }
+
+    /// The request with its body in memory and its path below the public URL's own. No handler can be
+    /// held up by a body that trickles in.
+    async fn whole(
+        &self,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Request<Body>, Response<Body>> {
+        let (mut head, body) = request.into_parts();
+        let bytes = if body.is_end_stream() {
+            bytes::Bytes::new()
+        } else {
+            let reading = Limited::new(body, BODY_BYTES_MAX).collect();
+            match tokio::time::timeout(BODY_TIME_MAX, reading).await {
+                Ok(Ok(body)) => body.to_bytes(),
+                Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                    return Err(closing(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "the request is larger than 1 MB",
+                    ));
+                }
+                Ok(Err(_)) => {
+                    return Err(closing(StatusCode::BAD_REQUEST, "the request broke off"));
+                }
+                Err(_) => {
+                    return Err(closing(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "the request took too long",
+                    ));
+                }
+            }
+        };
+        head.uri = self.below_prefix(head.uri);
+        head.extensions.insert(client);
+        Ok(Request::from_parts(head, Body::from(bytes)))
+    }
+
+    fn below_prefix(&self, uri: Uri) -> Uri {
+        let below = self.forms.without_prefix(uri.path());
+        if below.len() == uri.path().len() {
+            return uri;
+        }
+        let text = match uri.query() {
+            Some(query) => format!("{below}?{query}"),
+            None => below.to_owned(),
+        };
+        // A part of a valid path is a valid path.
+        text.parse().unwrap_or(uri)
+    }
+}
+
+fn closing(status: StatusCode, detail: &str) -> Response<Body> {
+    let mut response = problem(status, detail);
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// An answer as RFC 9457 wants it.
+fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+    let json = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let mut response = Response::new(Body::from(json.to_string()));
+    *response.status_mut() = status;
+    let media_type = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
