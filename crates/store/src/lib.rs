@@ -5,11 +5,19 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod codec;
 pub mod control;
+mod effects;
 mod error;
+mod fields;
+pub mod hot;
+mod migrate;
+pub mod people;
 pub mod sql;
 mod sqlite;
+mod store;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use error::{Result, StoreError};
 pub use sqlite::portable::Portable;
+pub use store::{Opened, Opener, Store};

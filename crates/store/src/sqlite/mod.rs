@@ -1,3 +1,99 @@
-//! SQLite.
+//! SQLite: one writer thread, a few readers, one file.
 
+mod hot;
+pub(crate) mod open;
 pub(crate) mod portable;
+mod readers;
+pub(crate) mod writer;
+
+use std::path::{Path, PathBuf};
+
+use nightbeat_domain::{GapLedger, UnixMicros};
+use rusqlite::{Connection, TransactionBehavior};
+
+use self::open::ServerLock;
+use self::portable::{Portable, failed};
+use self::readers::Readers;
+use self::writer::{Writer, WriterHandle};
+use crate::hot::{Done, Elapse, Record};
+use crate::sql::Sql;
+use crate::{Result, effects, migrate};
+
+/// A SQLite file, opened.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    // Dropped in this order: the writer finishes what is queued before the file is given up.
+    writer: WriterHandle,
+    readers: Readers,
+    _lock: Option<ServerLock>,
+}
+
+impl Sqlite {
+    /// Opens (or creates) the file, brings its schema up to date and starts the writer. `serves`: refuse
+    /// a second server on the file.
+    pub(crate) fn open(path: &Path, serves: bool) -> Result<(Self, Option<UnixMicros>)> {
+        let lock = serves.then(|| open::lock(path)).transpose()?;
+        let mut connection = open::writer(path)?;
+        migrate::migrate(&mut connection)?;
+        let (gaps, alive_until) = inside(&mut connection, |sql| {
+            Ok((effects::gaps(sql)?, effects::alive_until(sql)?))
+        })?;
+        let writer = WriterHandle::start(Writer::new(connection, GapLedger::new(gaps))?)?;
+        let sqlite = Self {
+            path: path.to_owned(),
+            writer,
+            readers: Readers::open(path)?,
+            _lock: lock,
+        };
+        Ok((sqlite, alive_until))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn record(
+        &self,
+        batch: Record,
+    ) -> impl Future<Output = Result<Done>> + Send + use<> {
+        self.writer.run(move |writer| hot::record(writer, &batch))
+    }
+
+    pub(crate) fn elapse(&self, due: Elapse) -> impl Future<Output = Result<Done>> + Send + use<> {
+        self.writer.run(move |writer| hot::judge(writer, &due))
+    }
+
+    /// Runs portable SQL in one transaction on the writer.
+    pub(crate) fn write<T, F>(&self, verb: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(move |writer| {
+            writer.transaction(|connection, _| verb(&mut Portable::new(connection)))
+        })
+    }
+
+    /// Runs portable SQL on a snapshot.
+    pub(crate) async fn read<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        self.readers.run(verb).await
+    }
+}
+
+/// Runs portable SQL in one transaction on a connection of one's own.
+pub(crate) fn inside<T>(
+    connection: &mut Connection,
+    verb: impl FnOnce(&mut dyn Sql) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    let done = verb(&mut Portable::new(&transaction))?;
+    transaction.commit().map_err(failed)?;
+    Ok(done)
+}

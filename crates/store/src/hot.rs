@@ -1,0 +1,42 @@
+//! The hot verbs' questions and answers, the same on every engine.
+
+use nightbeat_domain::{Gap, HeartbeatId, UnixMicros};
+
+use crate::{Arrival, Recorded, Watched};
+
+/// A batch of signals to record in one transaction.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The signals, in the order of their arrival.
+    pub arrivals: Vec<Arrival>,
+    /// Gaps to enter into the ledger first.
+    pub gaps: Vec<Gap>,
+    /// The instant: until now, receiving worked.
+    pub now: UnixMicros,
+}
+
+/// Heartbeats to judge in one transaction.
+#[derive(Debug, Clone)]
+pub struct Elapse {
+    /// Whose deadlines may have passed.
+    pub heartbeats: Vec<HeartbeatId>,
+    /// Every signal received up to this instant has been recorded or refused.
+    pub asof: UnixMicros,
+    /// Gaps to enter into the ledger first.
+    pub gaps: Vec<Gap>,
+    /// The instant: until now, receiving worked.
+    pub now: UnixMicros,
+}
+
+/// What a transaction on the hot path did. It is durable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// What became of each signal, in the order of the batch.
+    pub recorded: Vec<Recorded>,
+    /// When to look at heartbeats that were judged, or whose next look has become earlier.
+    pub watched: Vec<Watched>,
+    /// How many deliveries were queued.
+    pub deliveries: u32,
+    /// *Down* was claimed although a signal had arrived in time. Must stay zero.
+    pub false_raises: u32,
+}

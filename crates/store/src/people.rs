@@ -1,0 +1,109 @@
+//! What people change about a heartbeat's behaviour, decided by the domain and stored with its effects.
+//! Portable SQL.
+
+use nightbeat_domain::control;
+use nightbeat_domain::{Effects, HeartbeatId, ProjectId, Settings, State, UnixMicros};
+
+use crate::codec::Columns;
+use crate::control::{heartbeats, settings};
+use crate::effects::{self, About};
+use crate::sql::{Sql, Value};
+use crate::{Result, Watched};
+
+/// One step of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// New settings take effect.
+    Edit(Settings),
+    /// Nothing is expected any more.
+    Pause,
+    /// Something is expected again.
+    Resume,
+    /// The open incident has been seen.
+    Acknowledge,
+    /// Alerts of the open incident are held back until then.
+    Snooze(UnixMicros),
+}
+
+/// What a step led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// When to look at the heartbeat next: tell whoever watches it.
+    pub watched: Watched,
+    /// How many deliveries were queued.
+    pub deliveries: u32,
+    /// Whether the step had something to act on: false for an acknowledgement without an open incident.
+    pub effective: bool,
+}
+
+/// Takes a step at `now`; `None` when the project has no such heartbeat.
+pub fn take_step(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    heartbeat: HeartbeatId,
+    step: &Step,
+    now: UnixMicros,
+) -> Result<Option<Taken>> {
+    let Some(found) = heartbeats::get(sql, project, heartbeat)? else {
+        return Ok(None);
+    };
+    let mut state = found.state;
+    let mut settings_id = found.settings_id;
+    let old = found.settings;
+    let (effects, effective) = match step {
+        Step::Edit(new) => {
+            settings_id = settings::intern(sql, new)?;
+            (control::edit(heartbeat, new, &mut state, now), true)
+        }
+        Step::Pause => (control::pause(heartbeat, &old, &mut state, now), true),
+        Step::Resume => (control::resume(heartbeat, &old, &mut state, now), true),
+        Step::Acknowledge => {
+            let effective = control::acknowledge(&old, &mut state);
+            (Effects::default(), effective)
+        }
+        Step::Snooze(until) => {
+            let effective = control::snooze(&old, &mut state, *until);
+            (Effects::default(), effective)
+        }
+    };
+    write_state(sql, heartbeat, settings_id, &state)?;
+    let about = About {
+        heartbeat,
+        settings: if let Step::Edit(new) = step {
+            new
+        } else {
+            &old
+        },
+        newest_signal: None,
+    };
+    let deliveries = effects::store(sql, &about, &effects)?;
+    Ok(Some(Taken {
+        watched: Watched {
+            heartbeat,
+            wake_at: state.wake_at,
+        },
+        deliveries,
+        effective,
+    }))
+}
+
+fn write_state(
+    sql: &mut dyn Sql,
+    heartbeat: HeartbeatId,
+    settings_id: i64,
+    state: &State,
+) -> Result<()> {
+    let mut values: Vec<Value> = vec![heartbeat.into(), settings_id.into()];
+    values.extend(Columns::from_state(state)?.into_values());
+    let columns: Vec<String> = Columns::NAMES
+        .iter()
+        .enumerate()
+        .map(|(index, name)| format!("{name} = ${}", index + 3))
+        .collect();
+    let statement = format!(
+        "UPDATE heartbeat_state SET settings = $2, {} WHERE id = $1",
+        columns.join(", ")
+    );
+    sql.execute(&statement, &values)?;
+    Ok(())
+}

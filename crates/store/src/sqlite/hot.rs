@@ -1,0 +1,480 @@
+//! The hot path: record a batch of signals, judge what has become due. One transaction each.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use nightbeat_domain::{
+    Effects, FinishedRun, Gap, HeartbeatId, IgnoredBecause, Maintenance, Settings, State,
+    Surroundings, UnixMicros, elapse, observe,
+};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use uuid::Uuid;
+
+use super::portable::{Portable, failed};
+use super::writer::{Shared, Writer};
+use crate::codec::{Columns, broken, ignored_code, kind_code, metrics_json, outcome_code, short};
+use crate::effects;
+use crate::hot::{Done, Elapse, Record};
+use crate::{Arrival, NewHeartbeat, Recorded, Result, StoreError, Target, Watched};
+
+/// A heartbeat in the course of a transaction.
+struct Loaded {
+    settings: Arc<Settings>,
+    settings_row: i64,
+    state: State,
+    newest_signal: Option<i64>,
+    newest_run: Option<i64>,
+    /// When it is looked at next, as stored before.
+    wake_before: Option<UnixMicros>,
+    changed: bool,
+}
+
+/// One transaction on the hot path.
+struct Hot<'t, 'w> {
+    connection: &'t Connection,
+    shared: &'t mut Shared<'w>,
+    /// `None`: there is no such heartbeat.
+    loaded: HashMap<HeartbeatId, Option<Loaded>>,
+    done: Done,
+}
+
+/// Records a batch of signals.
+pub(super) fn record(writer: &mut Writer, batch: &Record) -> Result<Done> {
+    writer.transaction(|connection, shared| {
+        let mut hot = Hot::begin(connection, shared, &batch.gaps, batch.now)?;
+        for arrival in &batch.arrivals {
+            let recorded = hot.take_in(arrival)?;
+            hot.done.recorded.push(recorded);
+        }
+        hot.finish()
+    })
+}
+
+/// Judges heartbeats whose deadline may have passed.
+pub(super) fn judge(writer: &mut Writer, request: &Elapse) -> Result<Done> {
+    writer.transaction(|connection, shared| {
+        let mut hot = Hot::begin(connection, shared, &request.gaps, request.now)?;
+        for heartbeat in &request.heartbeats {
+            hot.judge(*heartbeat, request.asof)?;
+        }
+        hot.finish()
+    })
+}
+
+impl<'t, 'w> Hot<'t, 'w> {
+    /// Gaps come first: no decision may be taken without them.
+    fn begin(
+        connection: &'t Connection,
+        shared: &'t mut Shared<'w>,
+        gaps: &[Gap],
+        now: UnixMicros,
+    ) -> Result<Self> {
+        let mut sql = Portable::new(connection);
+        for gap in gaps {
+            effects::insert_gap(&mut sql, *gap)?;
+            shared.gaps_mut().add(*gap);
+        }
+        effects::alive(&mut sql, now)?;
+        Ok(Self {
+            connection,
+            shared,
+            loaded: HashMap::new(),
+            done: Done::default(),
+        })
+    }
+
+    fn take_in(&mut self, arrival: &Arrival) -> Result<Recorded> {
+        let (heartbeat, created) = match &arrival.target {
+            Target::Id(id) => (*id, false),
+            Target::Slug {
+                ping_key,
+                slug,
+                create,
+            } => match self.resolve(ping_key, slug, create.as_deref(), arrival)? {
+                Resolved::One(id) => (id, false),
+                Resolved::Created(id) => (id, true),
+                Resolved::None => return Ok(Recorded::Unknown),
+                Resolved::Several => return Ok(Recorded::Ambiguous),
+            },
+        };
+        if self.load(heartbeat)?.is_none() {
+            return Ok(Recorded::Unknown);
+        }
+        if let Some(nonce) = &arrival.nonce
+            && !self.first_time(heartbeat, nonce, arrival)?
+        {
+            return Ok(Recorded::Duplicate);
+        }
+        let ignored = self.observe(heartbeat, arrival)?;
+        Ok(match ignored {
+            Some(reason) => Recorded::Ignored(reason),
+            None if created => Recorded::Created,
+            None => Recorded::Counted,
+        })
+    }
+
+    fn observe(
+        &mut self,
+        heartbeat: HeartbeatId,
+        arrival: &Arrival,
+    ) -> Result<Option<IgnoredBecause>> {
+        let signal_row = *self.shared.next_signal;
+        *self.shared.next_signal += 1;
+        let connection = self.connection;
+        let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
+            return Ok(None);
+        };
+        let filtered = loaded.settings.post_only
+            && arrival.method != "POST"
+            && arrival.signal.ignored.is_none();
+        let observed = if filtered {
+            let mut signal = arrival.signal.clone();
+            signal.ignored = Some(IgnoredBecause::Method);
+            observe(heartbeat, &loaded.settings, &mut loaded.state, &signal)
+        } else {
+            observe(
+                heartbeat,
+                &loaded.settings,
+                &mut loaded.state,
+                &arrival.signal,
+            )
+        };
+        insert_signal(
+            connection,
+            signal_row,
+            heartbeat,
+            arrival,
+            observed.ignored,
+            loaded.newest_signal,
+        )?;
+        loaded.newest_signal = Some(signal_row);
+        loaded.changed = true;
+        self.carry_out(heartbeat, &observed.effects)?;
+        Ok(observed.ignored)
+    }
+
+    fn judge(&mut self, heartbeat: HeartbeatId, asof: UnixMicros) -> Result<()> {
+        if self.load(heartbeat)?.is_none() {
+            return Ok(());
+        }
+        let maintenance = self.maintenance(heartbeat)?;
+        let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        // A signal has moved it on since: only look again later.
+        if loaded.state.wake_at.is_none_or(|at| at > asof) {
+            self.done.watched.push(Watched {
+                heartbeat,
+                wake_at: loaded.state.wake_at,
+            });
+            return Ok(());
+        }
+        let around = Surroundings {
+            gaps: self.shared.gaps(),
+            maintenance: &maintenance,
+        };
+        let effects = elapse(heartbeat, &loaded.settings, &mut loaded.state, around, asof);
+        loaded.changed = true;
+        self.done.watched.push(Watched {
+            heartbeat,
+            wake_at: loaded.state.wake_at,
+        });
+        self.carry_out(heartbeat, &effects)
+    }
+
+    /// Stores what a decision caused besides the state itself.
+    fn carry_out(&mut self, heartbeat: HeartbeatId, effects: &Effects) -> Result<()> {
+        let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        if let Some(run) = &effects.run {
+            let row = *self.shared.next_run;
+            *self.shared.next_run += 1;
+            insert_run(self.connection, row, heartbeat, run, loaded.newest_run)?;
+            loaded.newest_run = Some(row);
+        }
+        self.done.false_raises += effects.false_raises;
+        let mut sql = Portable::new(self.connection);
+        let about = effects::About {
+            heartbeat,
+            settings: &loaded.settings,
+            newest_signal: loaded.newest_signal,
+        };
+        self.done.deliveries += effects::store(&mut sql, &about, effects)?;
+        Ok(())
+    }
+
+    fn maintenance(&self, heartbeat: HeartbeatId) -> Result<Vec<Maintenance>> {
+        let mut sql = Portable::new(self.connection);
+        effects::maintenance(&mut sql, heartbeat)
+    }
+
+    fn load(&mut self, heartbeat: HeartbeatId) -> Result<Option<&mut Loaded>> {
+        let entry = match self.loaded.entry(heartbeat) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(read(self.connection, self.shared, heartbeat)?),
+        };
+        Ok(entry.as_mut())
+    }
+
+    /// Whether this mark of the client is new.
+    fn first_time(&self, heartbeat: HeartbeatId, nonce: &str, arrival: &Arrival) -> Result<bool> {
+        let sql = "INSERT OR IGNORE INTO signal_nonce (heartbeat, nonce, received_at) VALUES (?1, ?2, ?3)";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let id = heartbeat.0.as_bytes().as_slice();
+        let inserted = statement
+            .execute(params![id, nonce, arrival.signal.received_at.0])
+            .map_err(failed)?;
+        Ok(inserted == 1)
+    }
+
+    fn resolve(
+        &mut self,
+        ping_key: &str,
+        slug: &str,
+        create: Option<&NewHeartbeat>,
+        arrival: &Arrival,
+    ) -> Result<Resolved> {
+        let sql = "SELECT p.id, h.id FROM project p LEFT JOIN heartbeat h
+                   ON h.project = p.id AND h.slug = ?2 WHERE p.ping_key = ?1 LIMIT 2";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let found: Vec<(Uuid, Option<Uuid>)> = statement
+            .query_map(params![ping_key, slug], |row| {
+                Ok((uuid_at(row, 0)?, optional_uuid_at(row, 1)?))
+            })
+            .and_then(Iterator::collect)
+            .map_err(failed)?;
+        Ok(match (found.as_slice(), create) {
+            ([(_, Some(id))], _) => Resolved::One(HeartbeatId(*id)),
+            ([(project, None)], Some(new)) => {
+                let mut sql = Portable::new(self.connection);
+                let project = nightbeat_domain::ProjectId(*project);
+                let at = arrival.signal.received_at;
+                effects::create_from_signal(&mut sql, project, slug, new, at)?;
+                Resolved::Created(new.id)
+            }
+            ([] | [(_, None)], _) => Resolved::None,
+            _ => Resolved::Several,
+        })
+    }
+
+    /// Writes back what changed, in the order of the keys: neighbours share pages.
+    fn finish(mut self) -> Result<Done> {
+        let mut changed: Vec<(HeartbeatId, Loaded)> = self
+            .loaded
+            .drain()
+            .filter_map(|(id, loaded)| Some((id, loaded?)))
+            .filter(|(_, loaded)| loaded.changed)
+            .collect();
+        changed.sort_unstable_by_key(|(id, _)| *id);
+        for (id, loaded) in &changed {
+            write(self.connection, *id, loaded)?;
+            let wake_at = loaded.state.wake_at;
+            // A later look needs no word: whoever watches finds out when the earlier one comes up.
+            if wake_at.is_some_and(|at| loaded.wake_before.is_none_or(|before| at < before)) {
+                self.done.watched.push(Watched {
+                    heartbeat: *id,
+                    wake_at,
+                });
+            }
+        }
+        Ok(self.done)
+    }
+}
+
+/// What a ping key and a slug lead to.
+enum Resolved {
+    One(HeartbeatId),
+    Created(HeartbeatId),
+    None,
+    Several,
+}
+
+fn uuid_at(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Uuid> {
+    let bytes: [u8; 16] = row.get(index)?;
+    Ok(Uuid::from_bytes(bytes))
+}
+
+fn optional_uuid_at(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Option<Uuid>> {
+    let bytes: Option<[u8; 16]> = row.get(index)?;
+    Ok(bytes.map(Uuid::from_bytes))
+}
+
+const READ: &str = "
+SELECT settings, newest_signal, newest_run,
+       phase, armed_at, last_signal_at, last_success_at, expected_at, wake_at, failures, successes,
+       signals, incidents, alerts, version, run_started_at, run_ended_at, run_outcome, rare
+  FROM heartbeat_state WHERE id = ?1";
+
+fn read(
+    connection: &Connection,
+    shared: &mut Shared<'_>,
+    heartbeat: HeartbeatId,
+) -> Result<Option<Loaded>> {
+    let mut statement = connection.prepare_cached(READ).map_err(failed)?;
+    let row = statement
+        .query_row(params![heartbeat.0.as_bytes().as_slice()], |row| {
+            let heads: (i64, Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let columns = Columns {
+                phase: row.get(3)?,
+                armed_at: row.get(4)?,
+                last_signal_at: row.get(5)?,
+                last_success_at: row.get(6)?,
+                expected_at: row.get(7)?,
+                wake_at: row.get(8)?,
+                failures: row.get(9)?,
+                successes: row.get(10)?,
+                signals: row.get(11)?,
+                incidents: row.get(12)?,
+                alerts: row.get(13)?,
+                version: row.get(14)?,
+                run_started_at: row.get(15)?,
+                run_ended_at: row.get(16)?,
+                run_outcome: row.get(17)?,
+                rare: row.get(18)?,
+            };
+            Ok((heads, columns))
+        })
+        .optional()
+        .map_err(failed)?;
+    let Some(((settings_row, newest_signal, newest_run), columns)) = row else {
+        return Ok(None);
+    };
+    let state = columns.into_state(heartbeat)?;
+    Ok(Some(Loaded {
+        settings: settings(connection, shared, settings_row)?,
+        settings_row,
+        wake_before: state.wake_at,
+        state,
+        newest_signal,
+        newest_run,
+        changed: false,
+    }))
+}
+
+fn settings(connection: &Connection, shared: &mut Shared<'_>, row: i64) -> Result<Arc<Settings>> {
+    if let Some(known) = shared.settings.get(&row) {
+        return Ok(Arc::clone(known));
+    }
+    let json: String = connection
+        .prepare_cached("SELECT json FROM settings WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([row], |found| found.get(0)))
+        .map_err(failed)?;
+    let read =
+        serde_json::from_str(&json).map_err(|error| broken("settings", "json", row, error))?;
+    let settings = Arc::new(read);
+    shared.settings.insert(row, Arc::clone(&settings));
+    Ok(settings)
+}
+
+const WRITE: &str = "
+UPDATE heartbeat_state
+   SET settings = :settings, newest_signal = :newest_signal, newest_run = :newest_run, phase = :phase,
+       armed_at = :armed_at, last_signal_at = :last_signal_at, last_success_at = :last_success_at,
+       expected_at = :expected_at, wake_at = :wake_at, failures = :failures, successes = :successes,
+       signals = :signals, incidents = :incidents, alerts = :alerts, version = :version,
+       run_started_at = :run_started_at, run_ended_at = :run_ended_at, run_outcome = :run_outcome,
+       rare = :rare
+ WHERE id = :id";
+
+fn write(connection: &Connection, heartbeat: HeartbeatId, loaded: &Loaded) -> Result<()> {
+    let columns = Columns::from_state(&loaded.state)?;
+    let mut statement = connection.prepare_cached(WRITE).map_err(failed)?;
+    let changed = statement
+        .execute(named_params! {
+            ":id": heartbeat.0.as_bytes().as_slice(),
+            ":settings": loaded.settings_row,
+            ":newest_signal": loaded.newest_signal,
+            ":newest_run": loaded.newest_run,
+            ":phase": columns.phase,
+            ":armed_at": columns.armed_at,
+            ":last_signal_at": columns.last_signal_at,
+            ":last_success_at": columns.last_success_at,
+            ":expected_at": columns.expected_at,
+            ":wake_at": columns.wake_at,
+            ":failures": columns.failures,
+            ":successes": columns.successes,
+            ":signals": columns.signals,
+            ":incidents": columns.incidents,
+            ":alerts": columns.alerts,
+            ":version": columns.version,
+            ":run_started_at": columns.run_started_at,
+            ":run_ended_at": columns.run_ended_at,
+            ":run_outcome": columns.run_outcome,
+            ":rare": columns.rare,
+        })
+        .map_err(failed)?;
+    if changed == 1 {
+        return Ok(());
+    }
+    Err(StoreError::Broken(format!(
+        "table heartbeat_state, row {}: gone in the middle of a transaction",
+        short(heartbeat.0)
+    )))
+}
+
+const INSERT_SIGNAL: &str = "
+INSERT INTO signal (id, previous, heartbeat, kind, received_at, happened_at, rid, exit_code, ignored,
+                    method, source, user_agent, metrics, body, body_bytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+fn insert_signal(
+    connection: &Connection,
+    row: i64,
+    heartbeat: HeartbeatId,
+    arrival: &Arrival,
+    ignored: Option<IgnoredBecause>,
+    previous: Option<i64>,
+) -> Result<()> {
+    let signal = &arrival.signal;
+    let happened_at = signal.happened_at();
+    let mut statement = connection.prepare_cached(INSERT_SIGNAL).map_err(failed)?;
+    statement
+        .execute(params![
+            row,
+            previous,
+            heartbeat.0.as_bytes().as_slice(),
+            kind_code(signal.kind),
+            signal.received_at.0,
+            (happened_at != signal.received_at).then_some(happened_at.0),
+            signal.rid.as_ref().map(|rid| rid.0.as_bytes().as_slice()),
+            signal.exit_code,
+            ignored.map(ignored_code),
+            arrival.method,
+            arrival.source,
+            arrival.user_agent,
+            metrics_json(&signal.metrics)?,
+            arrival.body,
+            arrival.body.as_ref().map(|_| arrival.body_bytes as i64),
+        ])
+        .map_err(failed)?;
+    Ok(())
+}
+
+const INSERT_RUN: &str = "
+INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+fn insert_run(
+    connection: &Connection,
+    row: i64,
+    heartbeat: HeartbeatId,
+    run: &FinishedRun,
+    previous: Option<i64>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(INSERT_RUN).map_err(failed)?;
+    statement
+        .execute(params![
+            row,
+            previous,
+            heartbeat.0.as_bytes().as_slice(),
+            run.rid.as_ref().map(|rid| rid.0.as_bytes().as_slice()),
+            run.started_at.map(|at| at.0),
+            run.ended_at.0,
+            outcome_code(run.outcome),
+            run.exit_code,
+        ])
+        .map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Opening a SQLite file: who may, and with which settings.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+
+use super::portable::failed;
+use crate::{Result, StoreError};
+
+/// How long a statement waits for another process (a backup, the administrator's tool).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The oldest SQLite that does not lose committed pages when a checkpoint meets a write
+/// (<https://sqlite.org/wal.html#the_wal_reset_bug>).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS_CACHED: usize = 128;
+
+/// Holds the file for one server. Freed by the kernel when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct ServerLock {
+    _file: File,
+}
+
+/// Refuses a second server on the same file, and says who holds it.
+pub(crate) fn lock(database: &Path) -> Result<ServerLock> {
+    create_folder(database)?;
+    let path = beside(database, ".lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| unusable(&path, &error))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        file.read_to_string(&mut holder)
+            .map_err(|error| unusable(&path, &error))?;
+        return Err(StoreError::Fatal(format!(
+            "another server (process {}) uses {}; stop it first, or give this one its own database",
+            holder.trim(),
+            database.display()
+        )));
+    }
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(|error| unusable(&path, &error))?;
+    Ok(ServerLock { _file: file })
+}
+
+/// A connection that writes. Creates the file, readable by its owner only.
+pub(crate) fn writer(database: &Path) -> Result<Connection> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(StoreError::Fatal(format!(
+            "SQLite {} can lose committed data; 3.51.3 is the oldest that may be used",
+            rusqlite::version()
+        )));
+    }
+    create_private(database)?;
+    let connection = Connection::open(database).map_err(failed)?;
+    common(&connection)?;
+    for (name, value) in [
+        ("journal_mode", "WAL"),
+        // What is acknowledged survives a power cut. NORMAL would lose the last commits.
+        ("synchronous", "FULL"),
+        ("fullfsync", "ON"),
+        ("journal_size_limit", "67108864"),
+        ("foreign_keys", "ON"),
+        // 64 MiB of pages; the hot rows of a hundred thousand heartbeats fit.
+        ("cache_size", "-65536"),
+    ] {
+        pragma(&connection, name, value)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(crate) fn reader(database: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
+    common(&connection)?;
+    pragma(&connection, "query_only", "ON")?;
+    pragma(&connection, "cache_size", "-8192")?;
+    Ok(connection)
+}
+
+fn common(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    pragma(connection, "trusted_schema", "OFF")?;
+    pragma(connection, "cell_size_check", "ON")?;
+    pragma(connection, "temp_store", "MEMORY")
+}
+
+fn pragma(connection: &Connection, name: &str, value: &str) -> Result<()> {
+    connection.pragma_update(None, name, value).map_err(failed)
+}
+
+fn create_folder(database: &Path) -> Result<()> {
+    if let Some(folder) = database.parent().filter(|it| !it.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+    }
+    Ok(())
+}
+
+fn create_private(database: &Path) -> Result<()> {
+    create_folder(database)?;
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(database)
+        .map_err(|error| unusable(database, &error))?;
+    Ok(())
+}
+
+/// The file beside the database with `suffix` added to its whole name.
+pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Fatal(format!("cannot use {}: {error}", path.display()))
+}

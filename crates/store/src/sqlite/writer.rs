@@ -1,0 +1,207 @@
+//! The writer: one thread, one connection, one queue. Signals, judgements and people's changes pass
+//! through it one after another, so that nothing has to be locked and nothing can overtake.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use nightbeat_domain::{GapLedger, Settings};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::portable::failed;
+use crate::{Result, StoreError};
+
+/// What the writer thread is asked to do.
+type Job = Box<dyn FnOnce(&mut Writer) + Send>;
+
+/// How many distinct settings are kept decoded.
+const SETTINGS_CACHED_MAX: usize = 50_000;
+
+/// What the writer thread works with.
+pub(crate) struct Writer {
+    connection: Connection,
+    /// Settings by their row; rows are immutable, so this can never be stale.
+    pub(crate) settings: HashMap<i64, Arc<Settings>>,
+    /// The gap ledger, as stored.
+    pub(crate) gaps: GapLedger,
+    /// The id of the next row of the signal log.
+    pub(crate) next_signal: i64,
+    /// The id of the next row of the run log.
+    pub(crate) next_run: i64,
+    /// Why the database cannot be used any more, once it cannot.
+    fatal: Option<String>,
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, gaps: GapLedger) -> Result<Self> {
+        let next = |table: &str| {
+            let sql = format!("SELECT coalesce(max(id), 0) + 1 FROM {table}");
+            connection
+                .query_row(&sql, [], |row| row.get(0))
+                .map_err(failed)
+        };
+        let (next_signal, next_run) = (next("signal")?, next("run")?);
+        Ok(Self {
+            connection,
+            settings: HashMap::new(),
+            gaps,
+            next_signal,
+            next_run,
+            fatal: None,
+        })
+    }
+
+    /// Runs `work` in one transaction: all of it is stored and synced to disk, or nothing.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Shared<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(reason) = &self.fatal {
+            return Err(StoreError::Fatal(reason.clone()));
+        }
+        let result = self.attempt(work);
+        if let Err(StoreError::Fatal(reason)) = &result {
+            self.fatal = Some(reason.clone());
+        }
+        result
+    }
+
+    fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Shared<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if self.settings.len() > SETTINGS_CACHED_MAX {
+            self.settings.clear();
+        }
+        let (mut next_signal, mut next_run) = (self.next_signal, self.next_run);
+        let mut gaps = None;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let mut shared = Shared {
+            settings: &mut self.settings,
+            ledger: &self.gaps,
+            changed_ledger: &mut gaps,
+            next_signal: &mut next_signal,
+            next_run: &mut next_run,
+        };
+        // Dropping the transaction on an error rolls it back.
+        let done = work(&transaction, &mut shared)?;
+        transaction.commit().map_err(failed)?;
+        self.next_signal = next_signal;
+        self.next_run = next_run;
+        if let Some(gaps) = gaps {
+            self.gaps = gaps;
+        }
+        Ok(done)
+    }
+
+    /// The connection outside a transaction: for checkpoints and backups.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// What a transaction may use of the writer. Counters and the ledger change only when it commits.
+pub(crate) struct Shared<'w> {
+    pub(crate) settings: &'w mut HashMap<i64, Arc<Settings>>,
+    ledger: &'w GapLedger,
+    changed_ledger: &'w mut Option<GapLedger>,
+    pub(crate) next_signal: &'w mut i64,
+    pub(crate) next_run: &'w mut i64,
+}
+
+impl Shared<'_> {
+    /// The gap ledger, as this transaction sees it.
+    pub(crate) fn gaps(&self) -> &GapLedger {
+        self.changed_ledger.as_ref().unwrap_or(self.ledger)
+    }
+
+    /// The gap ledger, to change.
+    pub(crate) fn gaps_mut(&mut self) -> &mut GapLedger {
+        self.changed_ledger
+            .get_or_insert_with(|| self.ledger.clone())
+    }
+}
+
+/// The way to the writer thread.
+#[derive(Debug)]
+pub(crate) struct WriterHandle {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterHandle {
+    pub(crate) fn start(writer: Writer) -> Result<Self> {
+        let (jobs, inbox) = channel::<Job>();
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || work(writer, &inbox))
+            .map_err(|error| StoreError::Fatal(format!("cannot start the writer: {error}")))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues `job` at once, and answers when it is done. The queue keeps the order of the calls, not of
+    /// the awaits.
+    pub(crate) fn run<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer) -> Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            // Whoever asked may have gone away; the work is done all the same.
+            drop(answer.send(job(writer)));
+        });
+        let queued = match &self.jobs {
+            Some(jobs) => jobs.send(job).is_ok(),
+            None => false,
+        };
+        async move {
+            if !queued {
+                return Err(StoreError::Fatal("the writer has stopped".to_owned()));
+            }
+            answered
+                .await
+                .unwrap_or_else(|_| Err(StoreError::Fatal("the writer has stopped".to_owned())))
+        }
+    }
+}
+
+/// Waits until all that is queued is done.
+impl Drop for WriterHandle {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer ended in a panic");
+        }
+    }
+}
+
+fn work(mut writer: Writer, inbox: &Receiver<Job>) {
+    let guard = AbortOnPanic;
+    while let Ok(job) = inbox.recv() {
+        job(&mut writer);
+    }
+    drop(guard);
+}
+
+/// A writer that has panicked must not leave a server behind that looks alive: end the process, and let
+/// whoever supervises it start a new one.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}

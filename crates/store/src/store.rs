@@ -1,0 +1,112 @@
+//! [`Store`]: what the server talks to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nightbeat_domain::{HeartbeatId, UnixMicros};
+use uuid::Uuid;
+
+use crate::hot::{Done, Elapse, Record};
+use crate::sql::Sql;
+use crate::sqlite::Sqlite;
+use crate::{Result, Watched, effects};
+
+/// Durable state. Cheap to clone; the last clone closes it.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// An embedded SQLite file.
+    Sqlite(Arc<Sqlite>),
+}
+
+/// A store that was opened, and what it says of the time before.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Until when receiving is known to have worked; `None` on a database that never served.
+    pub alive_until: Option<UnixMicros>,
+}
+
+/// Who opens a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// A server: the only one on its file.
+    Server,
+    /// The administrator's tool, beside a running server or without one.
+    Tool,
+}
+
+impl Store {
+    /// Opens the SQLite file at `path`; creates it where it is missing, and brings its schema up to date.
+    pub fn open_sqlite(path: &Path, opener: Opener) -> Result<Opened> {
+        let (sqlite, alive_until) = Sqlite::open(path, opener == Opener::Server)?;
+        Ok(Opened {
+            store: Self::Sqlite(Arc::new(sqlite)),
+            alive_until,
+        })
+    }
+
+    /// Records a batch of signals: all of it durable, or nothing. The calls take effect in the order in
+    /// which they were made, whoever awaits first.
+    pub fn record(&self, batch: Record) -> impl Future<Output = Result<Done>> + Send + use<> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.record(batch),
+        }
+    }
+
+    /// Judges heartbeats whose deadline may have passed, in the same order of calls.
+    pub fn elapse(&self, due: Elapse) -> impl Future<Output = Result<Done>> + Send + use<> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.elapse(due),
+        }
+    }
+
+    /// Says that receiving worked until `now`, and enters gaps into the ledger.
+    pub fn alive(
+        &self,
+        now: UnixMicros,
+        gaps: Vec<nightbeat_domain::Gap>,
+    ) -> impl Future<Output = Result<Done>> + Send + use<> {
+        self.record(Record {
+            arrivals: Vec::new(),
+            gaps,
+            now,
+        })
+    }
+
+    /// Runs portable SQL in one transaction: all of it durable, or nothing.
+    pub async fn write<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(verb).await,
+        }
+    }
+
+    /// Runs portable SQL on a snapshot; it must not write.
+    pub async fn read<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(verb).await,
+        }
+    }
+
+    /// A page of what is to be watched, by id, from after `after`: whoever watches starts with all of it,
+    /// and looks it through again from time to time.
+    pub async fn watched(&self, after: Option<HeartbeatId>, limit: u32) -> Result<Vec<Watched>> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        self.read(move |sql| effects::watched(sql, after, limit))
+            .await
+    }
+
+    /// Everything watched that should have been looked at before `before`: what a watcher must have lost.
+    pub async fn overdue(&self, before: UnixMicros, limit: u32) -> Result<Vec<Watched>> {
+        self.read(move |sql| effects::overdue(sql, before, limit))
+            .await
+    }
+}
