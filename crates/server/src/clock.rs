@@ -1,16 +1,7 @@
 //! The only place that reads clocks.
 
-use nightbeat_domain::UnixMicros;
+use nightbeat_engine::Reading;
 use rustix::time::{ClockId, Timespec, clock_gettime};
-
-/// What the machine's two clocks say at one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Microseconds since the machine started, time asleep included (`CLOCK_BOOTTIME`): steady, never set.
-    pub boot_micros: i64,
-    /// What people's calendars say (`CLOCK_REALTIME`): may be set, and jump.
-    pub wall: UnixMicros,
-}
 
 /// The machine's clocks.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +29,7 @@ impl Clock {
         let micros = |clock| micros(clock_gettime(clock)).saturating_add(offset_micros);
         Reading {
             boot_micros: micros(BOOT),
-            wall: UnixMicros(micros(ClockId::Realtime)),
+            wall_micros: micros(ClockId::Realtime),
         }
     }
 }
@@ -91,6 +82,6 @@ mod tests {
         let second = clock.read();
         assert!(second.boot_micros >= first.boot_micros);
         assert!(first.boot_micros > 0);
-        assert!(first.wall > UnixMicros::from_seconds(1_700_000_000));
+        assert!(first.wall_micros > 1_700_000_000_000_000);
     }
 }

@@ -59,7 +59,7 @@ impl NodeHandle {
 
     /// The instant now, on the node's time axis.
     pub fn now(&self) -> UnixMicros {
-        self.clock.read().wall
+        UnixMicros(self.clock.read().wall_micros)
     }
 
     /// How the node is.

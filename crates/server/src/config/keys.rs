@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, LogFormat, Secret, SmtpTls, TrustedProxies};
+use nightbeat_notify::{IpNet, SmtpTls};
+
+use super::{Config, LogFormat, Secret, TrustedProxies};
 use crate::span;
 
 /// One key.
@@ -116,7 +118,7 @@ pub(super) const KEYS: &[Key] = &[
     key!(
         "smtp.port",
         |c, t| number(t, 1, 65_535).map(|v| c.smtp.port = Some(v)),
-        |c| c.smtp.host.as_ref().map(|_| c.smtp.port().to_string())
+        |c| c.smtp.port.map(|port| port.to_string())
     ),
     key!(
         "smtp.tls",
@@ -236,8 +238,9 @@ fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn list<T: FromStr<Err = String>>(text: &str) -> Result<Vec<T>, String> {
-    items(text).map(str::parse).collect()
+fn list<T: FromStr<Err: ToString>>(text: &str) -> Result<Vec<T>, String> {
+    let parse = |item: &str| item.parse().map_err(|problem: T::Err| problem.to_string());
+    items(text).map(parse).collect()
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
@@ -336,7 +339,7 @@ fn log_format_name(format: LogFormat) -> &'static str {
 fn tls(text: &str) -> Result<SmtpTls, String> {
     match text {
         "implicit" => Ok(SmtpTls::Implicit),
-        "starttls" => Ok(SmtpTls::StartTls),
+        "starttls" => Ok(SmtpTls::Starttls),
         "none" => Ok(SmtpTls::None),
         _ => Err(format!("`{text}` is not `implicit`, `starttls` or `none`")),
     }
@@ -345,7 +348,7 @@ fn tls(text: &str) -> Result<SmtpTls, String> {
 fn tls_name(tls: SmtpTls) -> &'static str {
     match tls {
         SmtpTls::Implicit => "implicit",
-        SmtpTls::StartTls => "starttls",
+        SmtpTls::Starttls => "starttls",
         SmtpTls::None => "none",
     }
 }
@@ -356,7 +359,7 @@ fn proxies(text: &str) -> Result<TrustedProxies, String> {
         if item == "unix" {
             trusted.unix = true;
         } else {
-            trusted.networks.push(item.parse()?);
+            trusted.networks.extend(list::<IpNet>(item)?);
         }
     }
     Ok(trusted)

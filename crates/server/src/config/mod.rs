@@ -13,8 +13,10 @@ mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nightbeat_notify::{IpNet, SmtpTls};
+
 pub use load::{ConfigError, File, Loaded, Origin, Overrides, from_process, load};
-pub use values::{Database, Listen, Network, PublicUrl, Secret, TrustedProxies, neighbourhood};
+pub use values::{Database, Listen, PublicUrl, Secret, TrustedProxies, neighbourhood};
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +69,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// Private networks that channels may reach all the same.
-    pub allow: Vec<Network>,
+    pub allow: Vec<IpNet>,
     /// The HTTP proxy to send through; the environment's proxy variables are not read.
     pub proxy: Option<Secret>,
     /// How long one attempt may take in all.
@@ -79,7 +81,7 @@ pub struct Outgoing {
 pub struct Smtp {
     /// Its name; no mail is sent where it is not set.
     pub host: Option<String>,
-    /// Its port; [`Smtp::port`] knows the usual one.
+    /// Its port; the usual one of the encryption where it is not set.
     pub port: Option<u16>,
     /// How the connection is encrypted. Never guessed from the port.
     pub tls: Option<SmtpTls>,
@@ -93,27 +95,7 @@ pub struct Smtp {
     pub from: Option<String>,
 }
 
-/// How a connection to a mail server is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SmtpTls {
-    /// From the first byte (port 465).
-    Implicit,
-    /// After a STARTTLS command, which must succeed (port 587).
-    StartTls,
-    /// Not at all (port 25).
-    None,
-}
-
 impl Smtp {
-    /// The port that is set, or the usual one for the encryption.
-    pub fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.tls {
-            Some(SmtpTls::Implicit) => 465,
-            Some(SmtpTls::None) => 25,
-            Some(SmtpTls::StartTls) | None => 587,
-        })
-    }
-
     /// The password, read from its file where it stands in one (without the newline at its end).
     pub fn password(&self) -> std::io::Result<Option<Secret>> {
         match &self.password_file {

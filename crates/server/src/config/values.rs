@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use nightbeat_notify::IpNet;
+
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
@@ -78,65 +80,11 @@ impl fmt::Display for Database {
     }
 }
 
-/// A range of addresses: `10.0.0.0/8`, or a single one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether `address` lies in it. An IPv4 address written as IPv6 (`::ffff:…`) counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let bits = u32::from(network) ^ u32::from(address);
-                bits.checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let bits = u128::from(network) ^ u128::from(address);
-                bits.checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || {
-            format!("`{text}` is not a network: write `10.0.0.0/8`, `fd00::/8` or `192.168.1.5`")
-        };
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| refuse())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| refuse())?,
-            None => longest,
-        };
-        if prefix > longest {
-            return Err(refuse());
-        }
-        Ok(Self { address, prefix })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
 /// Who may say which client they forward for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     /// Proxies by their address.
-    pub networks: Vec<Network>,
+    pub networks: Vec<IpNet>,
     /// Whoever comes over a Unix socket (written `unix`).
     pub unix: bool,
 }
@@ -244,46 +192,6 @@ pub fn neighbourhood(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn network(text: &str) -> Network {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_network_holds_the_addresses_of_its_prefix() {
-        for (range, inside, outside) in [
-            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
-            ("192.168.1.5", "192.168.1.5", "192.168.1.4"),
-            ("0.0.0.0/0", "203.0.113.9", "::1"),
-            ("fd00::/8", "fdff::1", "fe00::1"),
-            ("::/0", "2001:db8::1", "127.0.0.1"),
-            ("127.0.0.0/8", "::ffff:127.0.0.1", "::1"),
-        ] {
-            assert!(
-                network(range).contains(inside.parse().unwrap()),
-                "{range} {inside}"
-            );
-            assert!(
-                !network(range).contains(outside.parse().unwrap()),
-                "{range} {outside}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_network_is_refused() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "::/129",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "host",
-        ] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_public_url_may_have_a_path() {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::{Config, Network, neighbourhood};
+use nightbeat_notify::IpNet;
+
+use crate::config::{Config, neighbourhood};
 use crate::metrics::{Metrics, ReasonLabel};
 
 /// Counts open connections.
@@ -15,7 +17,7 @@ pub(super) struct Admission {
     room: Arc<Semaphore>,
     connections_max: u32,
     per_address_max: usize,
-    exempt: Vec<Network>,
+    exempt: Vec<IpNet>,
     /// A std mutex: held for one look-up, never across an await.
     per_address: Mutex<HashMap<IpAddr, usize>>,
     metrics: Arc<Metrics>,
@@ -85,8 +87,8 @@ impl Admission {
 
     /// A reverse proxy brings everybody's connections: they are one address to us.
     fn is_exempt(&self, peer: IpAddr) -> bool {
-        peer.to_canonical().is_loopback()
-            || self.exempt.iter().any(|network| network.contains(peer))
+        let peer = peer.to_canonical();
+        peer.is_loopback() || self.exempt.iter().any(|network| network.contains(peer))
     }
 }
 
