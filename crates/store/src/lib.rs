@@ -12,6 +12,7 @@ mod error;
 mod fields;
 pub mod hot;
 mod migrate;
+pub mod outbox;
 pub mod people;
 pub mod sql;
 mod sqlite;

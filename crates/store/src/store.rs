@@ -7,6 +7,7 @@ use nightbeat_domain::{HeartbeatId, UnixMicros};
 use uuid::Uuid;
 
 use crate::hot::{Done, Elapse, Record};
+use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
 use crate::{Result, Watched, effects};
@@ -72,6 +73,21 @@ impl Store {
             gaps,
             now,
         })
+    }
+
+    /// Claims deliveries that are due.
+    pub async fn claim(&self, wish: Claim) -> Result<Vec<ClaimedDelivery>> {
+        self.write(move |sql| outbox::claim(sql, &wish)).await
+    }
+
+    /// Stores what became of claimed deliveries.
+    pub async fn finish(&self, finished: Vec<FinishedDelivery>) -> Result<()> {
+        self.write(move |sql| outbox::finish(sql, &finished)).await
+    }
+
+    /// How many deliveries wait, are being sent, and failed for good.
+    pub async fn delivery_counts(&self) -> Result<Vec<(String, u64)>> {
+        self.read(outbox::counts).await
     }
 
     /// Runs portable SQL in one transaction: all of it durable, or nothing.

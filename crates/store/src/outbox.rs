@@ -1,0 +1,366 @@
+//! The outbox: deliveries are claimed for a while, sent by someone else, and finished. Portable SQL.
+//!
+//! A claim is a lease: a row in state `sending` comes up again at its `next_try_at`, and whoever claims it
+//! then makes the older claim void by raising `claim`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nightbeat_domain::{AlertSnapshot, ChannelId, DeliveryId, UnixMicros};
+
+use crate::codec::{broken, json};
+use crate::sql::{Row, Sql, Value};
+use crate::{Result, StoreError};
+
+/// An alert that nobody has taken for this long goes to the project's fallback channel too.
+pub const FALLBACK_AFTER: Duration = Duration::from_secs(120);
+
+/// How many alerts get a copy for the fallback channel in one transaction.
+const FALLBACKS_AT_ONCE: u32 = 500;
+
+/// How many channels are looked after in one claim.
+const CHANNELS_AT_ONCE: usize = 200;
+
+/// A wish to claim deliveries that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The instant.
+    pub now: UnixMicros,
+    /// Until when the claim holds.
+    pub lease_until: UnixMicros,
+    /// At most this many of each channel.
+    pub per_channel: u32,
+    /// None of these channels.
+    pub skip: Vec<ChannelId>,
+}
+
+/// A claimed delivery with all that is needed to send it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedDelivery {
+    /// Its number.
+    pub number: i64,
+    /// Which claim of it this is.
+    pub claim: i64,
+    /// Its id.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub channel: ChannelId,
+    /// The channel's kind.
+    pub kind: String,
+    /// The channel's fields.
+    pub fields: BTreeMap<String, String>,
+    /// It may travel with others of its kind.
+    pub digest: bool,
+    /// What it tells.
+    pub snapshot: AlertSnapshot,
+    /// How many attempts there were, this one included.
+    pub attempts: u32,
+    /// When it was decided.
+    pub created_at: UnixMicros,
+}
+
+/// What became of a claimed delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedDelivery {
+    /// Its number.
+    pub number: i64,
+    /// The claim under which it was sent: an older one changes nothing.
+    pub claim: i64,
+    /// When the attempt began.
+    pub began_at: UnixMicros,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub ending: DeliveryEnding,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryEnding {
+    /// The receiver took it.
+    Sent {
+        /// What it answered.
+        detail: String,
+    },
+    /// It did not.
+    Failed {
+        /// What went wrong.
+        detail: String,
+        /// When to try again; `None`: never, it stays visible as failing.
+        next_try_at: Option<UnixMicros>,
+    },
+    /// There was no attempt.
+    Released {
+        /// When to look again.
+        next_try_at: UnixMicros,
+    },
+}
+
+/// Claims what is due, in the order in which it was decided. Of one heartbeat and channel only the oldest
+/// delivery is claimed: *up* never overtakes *down*.
+pub(crate) fn claim(sql: &mut dyn Sql, wish: &Claim) -> Result<Vec<ClaimedDelivery>> {
+    help_by_fallback(sql, wish.now)?;
+    let mut claimed = Vec::new();
+    for channel in channels_waiting(sql, &wish.skip)? {
+        claimed.extend(claim_of_channel(sql, wish, channel)?);
+    }
+    Ok(claimed)
+}
+
+/// The channels with deliveries that wait, by a skip scan: a step in the index for each.
+fn channels_waiting(sql: &mut dyn Sql, skip: &[ChannelId]) -> Result<Vec<ChannelId>> {
+    let mut found = Vec::new();
+    let mut after = ChannelId(uuid::Uuid::nil());
+    while found.len() < CHANNELS_AT_ONCE {
+        let row = sql.first(
+            "SELECT channel FROM delivery WHERE state IN ('queued', 'sending') AND channel > $1
+              ORDER BY channel LIMIT 1",
+            &[after.into()],
+        )?;
+        let Some(row) = row else { break };
+        after = row.get(0)?;
+        if !skip.contains(&after) {
+            found.push(after);
+        }
+    }
+    Ok(found)
+}
+
+const DUE: &str = "
+SELECT d.number, d.id, d.digest, d.snapshot, d.attempts, d.created_at, d.claim
+  FROM delivery d
+ WHERE d.state IN ('queued', 'sending') AND d.channel = $1 AND d.next_try_at <= $2
+   AND NOT EXISTS (SELECT 1 FROM delivery earlier
+                    WHERE earlier.state IN ('queued', 'sending') AND earlier.channel = d.channel
+                      AND earlier.heartbeat = d.heartbeat AND earlier.number < d.number)
+ ORDER BY d.next_try_at, d.number LIMIT $3";
+
+fn claim_of_channel(
+    sql: &mut dyn Sql,
+    wish: &Claim,
+    channel: ChannelId,
+) -> Result<Vec<ClaimedDelivery>> {
+    let rows = sql.query(
+        DUE,
+        &[channel.into(), wish.now.into(), wish.per_channel.into()],
+    )?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let row = sql.first(
+        "SELECT kind, fields FROM channel WHERE id = $1",
+        &[channel.into()],
+    )?;
+    let Some(row) = row else {
+        cancel_of_channel(sql, channel)?;
+        return Ok(Vec::new());
+    };
+    let kind: String = row.get(0)?;
+    let fields: String = row.get(1)?;
+    let fields: BTreeMap<String, String> = serde_json::from_str(&fields)
+        .map_err(|error| broken("channel", "fields", channel, error))?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let Some(delivery) = read(row, channel, &kind, &fields, sql)? else {
+            continue;
+        };
+        sql.execute(
+            // Counted before it is sent: one that crashes its sender is not tried for ever.
+            "UPDATE delivery SET state = 'sending', next_try_at = $2, claim = $3, attempts = attempts + 1
+              WHERE number = $1",
+            &[
+                delivery.number.into(),
+                wish.lease_until.into(),
+                delivery.claim.into(),
+            ],
+        )?;
+        claimed.push(delivery);
+    }
+    Ok(claimed)
+}
+
+/// A due row. One that cannot be read is set aside as failing, so that it holds up no other.
+fn read(
+    row: &Row,
+    channel: ChannelId,
+    kind: &str,
+    fields: &BTreeMap<String, String>,
+    sql: &mut dyn Sql,
+) -> Result<Option<ClaimedDelivery>> {
+    let number: i64 = row.get(0)?;
+    let snapshot: String = row.get(3)?;
+    let snapshot = match serde_json::from_str(&snapshot) {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            tracing::error!(number, %error, "a delivery cannot be read and is set aside");
+            sql.execute(
+                "UPDATE delivery SET state = 'failing', next_try_at = NULL, last_error = $2 WHERE number = $1",
+                &[number.into(), format!("cannot be read: {error}").into()],
+            )?;
+            return Ok(None);
+        }
+    };
+    let claim: i64 = row.get(6)?;
+    let attempts: u32 = row.get(4)?;
+    Ok(Some(ClaimedDelivery {
+        number,
+        claim: claim + 1,
+        id: row.get(1)?,
+        channel,
+        kind: kind.to_owned(),
+        fields: fields.clone(),
+        digest: row.get(2)?,
+        snapshot,
+        attempts: attempts + 1,
+        created_at: row.get(5)?,
+    }))
+}
+
+/// The channel was removed: nobody waits for these any more.
+fn cancel_of_channel(sql: &mut dyn Sql, channel: ChannelId) -> Result<()> {
+    sql.execute(
+        "UPDATE delivery SET state = 'cancelled', next_try_at = NULL, last_error = 'the channel was removed'
+          WHERE state IN ('queued', 'sending') AND channel = $1",
+        &[channel.into()],
+    )?;
+    Ok(())
+}
+
+/// Stores what became of deliveries.
+pub(crate) fn finish(sql: &mut dyn Sql, finished: &[FinishedDelivery]) -> Result<()> {
+    for delivery in finished {
+        finish_one(sql, delivery)?;
+    }
+    Ok(())
+}
+
+fn finish_one(sql: &mut dyn Sql, delivery: &FinishedDelivery) -> Result<()> {
+    let ours: [Value; 2] = [delivery.number.into(), delivery.claim.into()];
+    let changed = match &delivery.ending {
+        DeliveryEnding::Sent { .. } => {
+            let sent_at = delivery.began_at + delivery.took;
+            sql.execute(
+                "UPDATE delivery SET state = 'sent', sent_at = $3, next_try_at = NULL, last_error = NULL
+                  WHERE number = $1 AND claim = $2 AND state = 'sending'",
+                &[ours[0].clone(), ours[1].clone(), sent_at.into()],
+            )?
+        }
+        DeliveryEnding::Failed {
+            detail,
+            next_try_at,
+        } => {
+            let state = if next_try_at.is_some() {
+                "queued"
+            } else {
+                "failing"
+            };
+            sql.execute(
+                "UPDATE delivery SET state = $3, next_try_at = $4, last_error = $5
+                  WHERE number = $1 AND claim = $2 AND state = 'sending'",
+                &[
+                    ours[0].clone(),
+                    ours[1].clone(),
+                    state.into(),
+                    (*next_try_at).into(),
+                    detail.as_str().into(),
+                ],
+            )?
+        }
+        DeliveryEnding::Released { next_try_at } => sql.execute(
+            "UPDATE delivery SET state = 'queued', next_try_at = $3, attempts = attempts - 1
+              WHERE number = $1 AND claim = $2 AND state = 'sending'",
+            &[ours[0].clone(), ours[1].clone(), (*next_try_at).into()],
+        )?,
+    };
+    if changed == 1 {
+        note_attempt(sql, delivery)?;
+    }
+    Ok(())
+}
+
+fn note_attempt(sql: &mut dyn Sql, delivery: &FinishedDelivery) -> Result<()> {
+    let (ok, detail) = match &delivery.ending {
+        DeliveryEnding::Sent { detail } => (true, detail),
+        DeliveryEnding::Failed { detail, .. } => (false, detail),
+        DeliveryEnding::Released { .. } => return Ok(()),
+    };
+    let took = i64::try_from(delivery.took.as_micros()).unwrap_or(i64::MAX);
+    sql.execute(
+        "INSERT INTO attempt (delivery, number, at, duration, ok, detail)
+         SELECT number, attempts, $2, $3, $4, $5 FROM delivery WHERE number = $1
+             ON CONFLICT DO NOTHING",
+        &[
+            delivery.number.into(),
+            delivery.began_at.into(),
+            took.into(),
+            ok.into(),
+            detail.as_str().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Copies what nobody has taken for two minutes to the project's fallback channel.
+fn help_by_fallback(sql: &mut dyn Sql, now: UnixMicros) -> Result<()> {
+    let rows = sql.query(
+        "SELECT d.number, d.channel, d.snapshot, d.created_at, p.fallback_channel
+           FROM delivery d JOIN project p ON p.id = d.project
+          WHERE d.state IN ('queued', 'sending') AND d.fallback = 0 AND d.created_at <= $1
+          ORDER BY d.created_at LIMIT $2",
+        &[(now - FALLBACK_AFTER).into(), FALLBACKS_AT_ONCE.into()],
+    )?;
+    for row in rows {
+        let number: i64 = row.get(0)?;
+        let channel: ChannelId = row.get(1)?;
+        let fallback: Option<ChannelId> = row.get(4)?;
+        sql.execute(
+            "UPDATE delivery SET fallback = 2 WHERE number = $1",
+            &[number.into()],
+        )?;
+        if let Some(fallback) = fallback.filter(|fallback| *fallback != channel) {
+            copy_to(sql, number, &row.get::<String>(2)?, fallback, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy of a delivery for another channel. None is made where that channel has the same alert already.
+fn copy_to(
+    sql: &mut dyn Sql,
+    number: i64,
+    snapshot: &str,
+    channel: ChannelId,
+    now: UnixMicros,
+) -> Result<()> {
+    let alert: AlertSnapshot = serde_json::from_str(snapshot)
+        .map_err(|error| broken("delivery", "snapshot", number, error))?;
+    let id = DeliveryId::derive(alert.heartbeat.id, alert.alert.sequence, channel);
+    sql.execute(
+        "INSERT INTO delivery (id, project, channel, heartbeat, incident, event, digest, snapshot, state,
+                               created_at, next_try_at, attempts, claim, fallback)
+         SELECT $2, project, $3, heartbeat, incident, event, digest, $5, 'queued', $4, $4, 0, 0, 1
+           FROM delivery WHERE number = $1
+             ON CONFLICT DO NOTHING",
+        &[
+            number.into(),
+            id.into(),
+            channel.into(),
+            now.into(),
+            json(&alert)?.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// How many deliveries are in each state that is not an end, and how many failed for good.
+pub(crate) fn counts(sql: &mut dyn Sql) -> Result<Vec<(String, u64)>> {
+    let rows = sql.query(
+        "SELECT state, count(*) FROM delivery WHERE state IN ('queued', 'sending') GROUP BY state
+         UNION ALL
+         SELECT 'failing', count(*) FROM delivery WHERE state = 'failing' AND dismissed_at IS NULL",
+        &[],
+    )?;
+    rows.iter()
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect::<std::result::Result<_, StoreError>>()
+}
