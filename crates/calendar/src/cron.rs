@@ -12,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{ParseError, Zone, pattern::Pattern, walk, walk::Jumps};
+use crate::{ParseError, Zone, english, pattern::Pattern, walk, walk::Jumps};
 
 /// A cron expression in a time zone, read as Debian's cron 3.0pl1 reads a crontab.
 ///
@@ -39,7 +39,7 @@ impl Cron {
     /// part (`5*`, `1.5`, `22-4`), and those that name no day (`0 0 31 2 *`).
     pub fn parse(expression: &str, zone: &Zone) -> Result<Self, ParseError> {
         let parsed = parse::parse(expression).map_err(|error| {
-            slips::explain(expression, error, &|guess| parse::parse(guess).is_ok())
+            slips::explain(expression, error, |guess| parse::parse(guess).is_ok())
         })?;
         let jumps = if parsed.wild {
             Jumps::Wild
@@ -78,6 +78,16 @@ impl Cron {
     pub fn previous_before(&self, from: Timestamp) -> Option<Timestamp> {
         let inner = &*self.inner;
         walk::previous_before(&inner.pattern, inner.zone.rules(), inner.jumps, from)
+    }
+
+    /// The expression in plain English: "At 02:00 on Monday to Friday, Europe/Madrid".
+    pub fn explain(&self) -> String {
+        let pattern = english::pattern(&self.inner.pattern);
+        format!("{pattern}, {}", self.zone())
+    }
+
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        std::iter::once(&self.inner.pattern)
     }
 }
 

@@ -3,19 +3,25 @@
 
 mod cron;
 mod days;
+mod english;
+mod instants;
 mod interval;
 mod oncalendar;
 mod parse_error;
 mod pattern;
 mod schedule;
 mod schedule_json;
+mod slips;
+mod spacing;
 mod times;
 mod walk;
 mod zone;
 
 pub use cron::Cron;
+pub use instants::Instants;
 pub use interval::{Interval, IntervalError};
 pub use oncalendar::OnCalendar;
 pub use parse_error::ParseError;
 pub use schedule::{Schedule, ScheduleError};
+pub use spacing::Spacing;
 pub use zone::{Zone, ZoneData, ZoneError};

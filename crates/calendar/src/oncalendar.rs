@@ -2,6 +2,7 @@
 
 mod chain;
 mod line;
+mod reader;
 mod slips;
 
 use std::{
@@ -13,7 +14,12 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 
 use self::line::Line;
-use crate::{ParseError, Zone, pattern::Wall, walk, walk::Jumps};
+use crate::{
+    ParseError, Zone, english,
+    pattern::{Pattern, Wall},
+    walk,
+    walk::Jumps,
+};
 
 /// One or more systemd calendar events (systemd.time(7), "Calendar Events") in a time zone.
 ///
@@ -68,7 +74,9 @@ impl OnCalendar {
                 return Err(ParseError::new(expression, place, message));
             }
             let place = start..start + text.len();
-            lines.push(line::parse(expression, place, zone).map_err(slips::explain)?);
+            let accepted = |guess: &str| line::parse(guess, 0..guess.len(), zone).is_ok();
+            let line = line::parse(expression, place.clone(), zone);
+            lines.push(line.map_err(|error| slips::explain(expression, place, error, accepted))?);
             start += text.len() + 1;
         }
         let names_a_time = |line: &Line| {
@@ -114,6 +122,18 @@ impl OnCalendar {
             walk::previous_before(&line.pattern, line.zone.rules(), Jumps::Calendar, from)
         };
         self.inner.lines.iter().filter_map(previous).max()
+    }
+
+    /// The lines in plain English, one after the other: "At 02:00 on Monday, UTC; Every hour, UTC".
+    pub fn explain(&self) -> String {
+        let lines = self.inner.lines.iter();
+        let explained =
+            lines.map(|line| format!("{}, {}", english::pattern(&line.pattern), line.zone));
+        explained.collect::<Vec<_>>().join("; ")
+    }
+
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.inner.lines.iter().map(|line| &line.pattern)
     }
 }
 

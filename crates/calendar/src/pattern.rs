@@ -125,6 +125,18 @@ impl Pattern {
             })
     }
 
+    /// How many times the year holds.
+    pub(crate) fn count_in_year(&self, year: i16) -> u64 {
+        if self.years.at_or_after(year) != Some(year) {
+            return 0;
+        }
+        let months = (1..=12).filter(|month| self.months >> month & 1 == 1);
+        let days: u64 = months
+            .map(|month| u64::from(self.in_month(year, month).count_ones()))
+            .sum();
+        days * self.times.count()
+    }
+
     fn day_at_or_after(&self, date: Date) -> Option<Date> {
         let mut year = self.years.at_or_after(date.year())?;
         let (mut month, mut day) = (1, 1);

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::{Cron, Interval, IntervalError, OnCalendar, ParseError, Zone, ZoneError};
+use crate::{
+    Cron, Instants, Interval, IntervalError, OnCalendar, ParseError, Spacing, Zone, ZoneError,
+    english, pattern::Pattern,
+};
 
 /// When a success is expected. Cheap to clone.
 ///
@@ -92,5 +95,51 @@ impl Schedule {
             Self::Cron(cron) => cron.previous_before(from),
             Self::OnCalendar(events) => events.previous_before(from),
         }
+    }
+
+    /// The instants strictly after `from`, ascending; endless for most schedules.
+    pub fn instants_after(&self, from: Timestamp) -> Instants {
+        Instants::new(self.clone(), from)
+    }
+
+    /// The schedule in plain English: "At 02:00 on Monday to Friday, Europe/Madrid".
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Every(interval) => english::interval(interval.seconds()),
+            Self::Cron(cron) => cron.explain(),
+            Self::OnCalendar(events) => events.explain(),
+        }
+    }
+
+    /// How far apart the instants after `from` are; `None` when fewer than two are left.
+    pub fn spacing_after(&self, from: Timestamp) -> Option<Spacing> {
+        Spacing::of(self, from)
+    }
+
+    /// The wall-clock patterns whose union the schedule is; none for an interval.
+    pub(crate) fn patterns(&self) -> Vec<&Pattern> {
+        match self {
+            Self::Every(_) => Vec::new(),
+            Self::Cron(cron) => cron.patterns().collect(),
+            Self::OnCalendar(events) => events.patterns().collect(),
+        }
+    }
+}
+
+impl From<Interval> for Schedule {
+    fn from(interval: Interval) -> Self {
+        Self::Every(interval)
+    }
+}
+
+impl From<Cron> for Schedule {
+    fn from(cron: Cron) -> Self {
+        Self::Cron(cron)
+    }
+}
+
+impl From<OnCalendar> for Schedule {
+    fn from(events: OnCalendar) -> Self {
+        Self::OnCalendar(events)
     }
 }

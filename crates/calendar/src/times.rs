@@ -40,6 +40,10 @@ impl Run {
         self.at_or_after(value) == Some(value)
     }
 
+    fn count(self) -> u64 {
+        (self.stop - self.start) / self.step + 1
+    }
+
     fn at_or_after(self, least: u64) -> Option<u64> {
         let value = self.start + least.saturating_sub(self.start).div_ceil(self.step) * self.step;
         (value <= self.stop).then_some(value)
@@ -80,6 +84,13 @@ impl Times {
         }
         let (hour, minute) = self.minute_before(hour, minute)?;
         Some((hour * 60 + minute) * MINUTE + self.second_at_or_before(MINUTE - 1)?)
+    }
+
+    /// How many times a day holds.
+    pub(crate) fn count(&self) -> u64 {
+        let minutes = (self.hours & 0xff_ffff).count_ones() * self.minutes.count_ones();
+        let seconds: u64 = self.seconds.iter().map(|run| run.count()).sum();
+        u64::from(minutes) * seconds
     }
 
     fn minute_after(&self, hour: u64, minute: u64) -> Option<(u64, u64)> {

@@ -25,6 +25,9 @@ pub(crate) enum Jumps {
     Calendar,
 }
 
+/// Most clock changes that one search passes over without finding an instant: `*/5 2 8-14 3 */7` in New
+/// York falls into the gap of each year. Enough for two of them in each of systemd's 230 years.
+const CHANGES_MAX: u32 = 500;
 /// From this length on a gap is not made up for by cron (cron(8): "changes of less than 3 hours").
 const CATCH_UP_SECONDS: i32 = 3 * 3600;
 /// Up to this length a fold does not repeat cron's fixed jobs.
@@ -55,9 +58,11 @@ pub(crate) fn next_after(
     let local = offset.to_datetime(from);
     let mut least = Wall::after(local);
     // In the first pass of a fold, smaller wall times are still to come: those of the second pass.
-    let mut second_pass = Jump::around(zone, jumps, local)
-        .filter(|fold| fold.before == offset && jumps.repeats(fold));
-    loop {
+    let mut second_pass = match jumps {
+        Jumps::Calendar => None,
+        _ => Jump::around(zone, local).filter(|it| it.before == offset && jumps.repeats(it)),
+    };
+    for _ in 0..CHANGES_MAX {
         let found = pattern.at_or_after(least);
         if let Some(fold) = second_pass.take()
             && found.is_none_or(|wall| wall >= fold.end())
@@ -90,6 +95,7 @@ pub(crate) fn next_after(
             }
         }
     }
+    None
 }
 
 /// The last instant of the pattern strictly before `from`: [`next_after`] in the mirror.
@@ -104,14 +110,14 @@ pub(crate) fn previous_before(
     let mut most = Wall::before(local)?;
     // In the second pass of a fold, greater wall times have already been: those of the first pass.
     let mut first_pass = None;
-    if let Some(fold) = Jump::around(zone, Jumps::Wild, local).filter(|fold| fold.after == offset) {
+    if let Some(fold) = Jump::around(zone, local).filter(|fold| fold.after == offset) {
         if jumps.repeats(&fold) {
             first_pass = Some(fold);
         } else {
             most = fold.before_end()?;
         }
     }
-    loop {
+    for _ in 0..CHANGES_MAX {
         let found = pattern.at_or_before(most);
         if let Some(fold) = first_pass.take()
             && found.is_none_or(|wall| wall < fold.start())
@@ -140,6 +146,7 @@ pub(crate) fn previous_before(
             }
         }
     }
+    None
 }
 
 fn instant(offset: Offset, wall: Wall) -> Option<Timestamp> {
@@ -155,11 +162,8 @@ struct Jump {
 }
 
 impl Jump {
-    /// The fold that contains `local`, where `jumps` cares for folds at all.
-    fn around(zone: &TimeZone, jumps: Jumps, local: DateTime) -> Option<Self> {
-        if jumps == Jumps::Calendar {
-            return None;
-        }
+    /// The fold that contains `local`.
+    fn around(zone: &TimeZone, local: DateTime) -> Option<Self> {
         match zone.to_ambiguous_timestamp(local).offset() {
             AmbiguousOffset::Fold { before, after } => {
                 Self::of(zone, Wall::floor(local), before, after)

@@ -1,5 +1,7 @@
 //! A time zone by its IANA name.
 
+mod nearest;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -44,7 +46,7 @@ pub enum ZoneError {
         /// The name as it was typed.
         name: Box<str>,
     },
-    /// A zone has this name, written differently. Names are file names, so case matters.
+    /// A zone has nearly this name. Names are file names, so case matters.
     #[error("there is no time zone {name:?}; did you mean {right:?}?")]
     Spelling {
         /// The name as it was typed.
@@ -57,17 +59,19 @@ pub enum ZoneError {
 impl Zone {
     /// The zone called `name` in the IANA database, aliases included.
     pub fn named(name: &str) -> Result<Self, ZoneError> {
+        Self::exact(name).map_err(nearest::add)
+    }
+
+    /// As [`Zone::named`], without the search for what else was meant, which takes longer.
+    pub(crate) fn exact(name: &str) -> Result<Self, ZoneError> {
         if name == "UTC" {
             return Ok(Self::utc());
         }
-        let system = look_up(jiff::tz::db(), name);
-        let found = match system {
-            Err(ZoneError::Unknown { .. }) => {
-                look_up(&BUNDLED, name).map(|rules| (rules, ZoneData::Bundled))
-            }
-            other => other.map(|rules| (rules, ZoneData::System)),
+        let (rules, data) = match look_up(jiff::tz::db(), name) {
+            Ok(rules) => (rules, ZoneData::System),
+            Err(ZoneError::Unknown { .. }) => (look_up(&BUNDLED, name)?, ZoneData::Bundled),
+            Err(error) => return Err(error),
         };
-        let (rules, data) = found?;
         Ok(Self {
             name: name.into(),
             rules,

@@ -1,4 +1,5 @@
 //! The recorded answers of Debian's cron, cronsim, systemd and oncalendar: see `vectors/README.md`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use jiff::Timestamp;
 use nightbeat_calendar::{OnCalendar, Schedule, ScheduleError, Zone};

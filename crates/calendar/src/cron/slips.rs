@@ -1,13 +1,265 @@
-//! The usual slips, and what was probably meant.
+//! The usual slips in cron expressions, and what was probably meant.
 
-use crate::ParseError;
+use super::parse::{ALIASES, split};
+use crate::{ParseError, slips};
 
-/// Adds what was probably meant to an error; a guess is offered only when `accepted` says it would be.
+/// Says more about an error where its cause is a usual slip, and adds what was probably meant. A guess
+/// is offered only when `accepted` says that it would be.
 pub(super) fn explain(
     expression: &str,
     error: ParseError,
-    accepted: &dyn Fn(&str) -> bool,
+    accepted: impl Fn(&str) -> bool,
 ) -> ParseError {
-    let _ = (expression, accepted);
-    error
+    let error = usual(expression).unwrap_or(error);
+    let too_long = expression.chars().count() > super::Cron::CHARACTERS_MAX;
+    if too_long || error.message() == REBOOT {
+        return error;
+    }
+    let guess = |rewrite: &fn(&str, &ParseError) -> Option<String>| {
+        let clean = slips::cleaned(expression);
+        rewrite(&clean, &error).filter(|guess| guess != expression && accepted(guess))
+    };
+    match REWRITES.iter().find_map(guess) {
+        Some(guess) => error.suggesting(guess),
+        None => error,
+    }
+}
+
+const REBOOT: &str =
+    "@reboot is the start of the machine, not a time: there is no instant to wait for";
+
+/// The message for a slip that the reader of fields would describe worse.
+fn usual(expression: &str) -> Option<ParseError> {
+    let error = |from: usize, to: usize, message: String| {
+        Some(ParseError::new(expression, from..to, message))
+    };
+    if let Some((at, character, what)) = slips::foreign(expression) {
+        return error(
+            at,
+            at + character.len_utf8(),
+            format!("{what} is in the way"),
+        );
+    }
+    if let Some(at) = expression.find('\n') {
+        let message = "a line break: a cron expression is one line";
+        return error(at, at + 1, message.into());
+    }
+    if let Some(at) = expression.find('%') {
+        let message = "% stands for a line break in a crontab's command, never in its times";
+        return error(at, at + 1, message.into());
+    }
+    let words = split(expression);
+    let first = words.first()?.clone();
+    let word = &expression[first.clone()];
+    if word.eq_ignore_ascii_case("@reboot") {
+        return error(first.start, first.end, REBOOT.into());
+    }
+    if word.starts_with('@') {
+        let known = ALIASES.map(|(alias, _)| alias).join(", ");
+        let message = format!("{word:?} is none of {known}");
+        return error(first.start, first.end, message);
+    }
+    if word.starts_with('#') {
+        let message = "a # begins a comment in a crontab";
+        return error(first.start, expression.len(), message.into());
+    }
+    if words.len() == 6 || words.len() == 7 {
+        let message = format!(
+            "{} fields: cron has five and knows neither seconds nor years; a command does not belong here",
+            words.len()
+        );
+        return error(words[5].start, expression.len(), message);
+    }
+    if let Some(at) = expression.find('?') {
+        let message = "? is Quartz's; in cron any value is *";
+        return error(at, at + 1, message.into());
+    }
+    None
+}
+
+/// Ways to rewrite a cleaned expression, the most telling first.
+const REWRITES: [fn(&str, &ParseError) -> Option<String>; 12] = [
+    |clean, _| Some(clean.to_owned()),
+    |clean, _| clean.split('\n').next().map(|line| line.trim().to_owned()),
+    alias,
+    clock_time,
+    every,
+    commas,
+    extra_fields,
+    |clean, _| Some(clean.replace('?', "*")),
+    |clean, _| Some(with_short_names(clean)),
+    wrapped_range,
+    last_weekday,
+    midnight_or_missing,
+];
+
+/// `daily`, `@Daily`, `@every_day`.
+fn alias(clean: &str, _: &ParseError) -> Option<String> {
+    let word = clean.trim_start_matches('@').to_ascii_lowercase();
+    let word = match &*word {
+        "every_minute" | "minutely" | "every minute" => return Some("* * * * *".into()),
+        "every_hour" | "every hour" => "hourly",
+        "every_day" | "every day" | "nightly" | "every night" => "daily",
+        "every week" => "weekly",
+        "every month" => "monthly",
+        "every year" => "yearly",
+        word => word,
+    };
+    let known = ALIASES.iter().find(|(alias, _)| &alias[1..] == word)?;
+    Some(known.0.to_owned())
+}
+
+/// `2am`, `daily 02:30`.
+fn clock_time(clean: &str, _: &ParseError) -> Option<String> {
+    let lower = clean.to_ascii_lowercase();
+    let text = ["daily at ", "daily ", "every day at ", "at "]
+        .iter()
+        .find_map(|prefix| lower.strip_prefix(prefix))
+        .unwrap_or(&lower);
+    let (hour, minute) = slips::clock_time(text)?;
+    Some(format!("{minute} {hour} * * *"))
+}
+
+/// `every 5 minutes`.
+fn every(clean: &str, _: &ParseError) -> Option<String> {
+    let (number, unit) = slips::every(clean.trim_start_matches('@'))?;
+    match (&*unit, number) {
+        ("minute" | "min" | "m", 1) => Some("* * * * *".into()),
+        ("minute" | "min" | "m", 2..=59) => Some(format!("*/{number} * * * *")),
+        ("hour" | "h", 1) => Some("@hourly".into()),
+        ("hour" | "h", 2..=23) => Some(format!("0 */{number} * * *")),
+        _ => None,
+    }
+}
+
+/// `0 1, 13 * * *`: blanks after commas.
+fn commas(clean: &str, _: &ParseError) -> Option<String> {
+    let joined = clean.replace(", ", ",").replace(" ,", ",");
+    (joined != clean).then_some(joined)
+}
+
+/// Seconds before, a year or a command after the five fields.
+fn extra_fields(clean: &str, _: &ParseError) -> Option<String> {
+    let clean = clean.replace('?', "*");
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let is_year = |word: &str| word.len() == 4 && word.parse::<u16>().is_ok();
+    let five = match words.len() {
+        0..=5 => return None,
+        6 if is_year(words[5]) || words[5].starts_with(['/', 'r']) => &words[..5],
+        // Seconds of 0 come first; `0 2 * * * *` is more often a star too many.
+        6 if words[0] == "0" && words[1..3] != ["2", "*"] && words[1] != "*" => &words[1..],
+        6 if words[0].starts_with('*') || words[0] == "0" => &words[..5],
+        7 if is_year(words[6]) || words[6] == "*" => &words[1..6],
+        _ => &words[..5],
+    };
+    Some(with_short_names(&five.join(" ")))
+}
+
+/// Month and weekday names cut to their three letters.
+fn with_short_names(clean: &str) -> String {
+    const LONG: [&str; 24] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "june",
+        "july",
+        "august",
+        "september",
+        "sept",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "tues",
+        "wednesday",
+        "weds",
+        "thursday",
+        "thurs",
+        "thur",
+        "friday",
+        "saturday",
+        "sunday",
+        "frid",
+    ];
+    let mut short = String::with_capacity(clean.len());
+    let mut rest = clean;
+    while let Some(first) = rest.chars().next() {
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let word = &rest[..letters];
+        let taken = if LONG.iter().any(|name| name.eq_ignore_ascii_case(word)) {
+            short.push_str(&word[..3].to_ascii_uppercase());
+            letters
+        } else {
+            let taken = letters.max(first.len_utf8());
+            short.push_str(&rest[..taken]);
+            taken
+        };
+        rest = &rest[taken..];
+    }
+    short
+}
+
+/// `22-4` hours is `22-23,0-4`, `FRI-MON` is `FRI-SAT,SUN-MON`.
+fn wrapped_range(clean: &str, error: &ParseError) -> Option<String> {
+    /// How messages about a field begin, its greatest and its least value, also by name.
+    const LIMITS: [(&str, &str, &str); 7] = [
+        ("minute ", "59", "0"),
+        ("hour ", "23", "0"),
+        ("day of month ", "31", "1"),
+        ("month ", "12", "1"),
+        ("month ", "DEC", "JAN"),
+        ("day of week ", "6", "0"),
+        ("day of week ", "SAT", "SUN"),
+    ];
+    let typed = error.expression().get(error.place())?;
+    let (from, to) = typed.split_once('-')?;
+    // A step would count on across the wrap, which two ranges cannot say.
+    let stepped = format!("{typed}/");
+    if !error.message().contains("a range goes") || clean.contains(&stepped) {
+        return None;
+    }
+    let by_name = from.starts_with(|first: char| first.is_ascii_alphabetic());
+    let (_, high, low) = LIMITS.iter().find(|(field, high, _)| {
+        error.message().starts_with(field)
+            && high.starts_with(|first: char| first.is_ascii_digit()) != by_name
+    })?;
+    let range = |from: &str, to: &str| {
+        if from.eq_ignore_ascii_case(to) {
+            from.to_owned()
+        } else {
+            format!("{from}-{to}")
+        }
+    };
+    let both = format!("{},{}", range(from, high), range(low, to));
+    Some(clean.replacen(typed, &both, 1))
+}
+
+/// `MONL`, the last Monday: cron wants a number, `1L`.
+fn last_weekday(clean: &str, error: &ParseError) -> Option<String> {
+    const NAMES: [&str; 7] = ["SUNL", "MONL", "TUEL", "WEDL", "THUL", "FRIL", "SATL"];
+    let typed = error.expression().get(error.place())?;
+    let day = NAMES
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(typed))?;
+    Some(clean.replace(typed, &format!("{day}L")))
+}
+
+/// Hour 24 and minute 60 are 0; fields left out at the end are `*`.
+fn midnight_or_missing(clean: &str, error: &ParseError) -> Option<String> {
+    let mut words: Vec<&str> = clean.split_whitespace().collect();
+    if error.message().starts_with("hour 24") && words.get(1) == Some(&"24") {
+        words[1] = "0";
+        return Some(words.join(" "));
+    }
+    if error.message().starts_with("minute 60") && words.first() == Some(&"60") {
+        words[0] = "0";
+        return Some(words.join(" "));
+    }
+    if words.len() < 2 && !clean.starts_with("*/") || words.len() > 4 {
+        return None;
+    }
+    words.resize(5, "*");
+    Some(words.join(" "))
 }

@@ -3,7 +3,7 @@
 //! Reads what systemd's `calendarspec.c` reads, and refuses what it refuses: also a repetition that
 //! never comes about (`5/55` minutes) and an empty range.
 
-use super::line::Reader;
+use super::reader::Reader;
 use crate::{
     ParseError,
     times::{Run, SECOND},
@@ -183,8 +183,8 @@ impl Reader<'_> {
                 Some(step) => self.repetition(item, part, start, step.value),
             };
         };
-        let end = self.within(end, part)?;
-        if end < start {
+        let last = read_year(part, end.value);
+        if last < start {
             let message = format!(
                 "{} {}: a range goes from the smaller to the greater value",
                 part.name(),
@@ -192,11 +192,16 @@ impl Reader<'_> {
             );
             return Err(self.error(item.from..item.to, message));
         }
-        let step = item.step.map_or(unit, |step| step.value);
+        let distance = item.step.map_or(unit, |step| step.value);
+        // As in systemd, only the last value that is reached must be within the limits: 19..26/20.
+        let stop = last - (last - start) % distance;
+        if stop > part.limits().1 {
+            return Err(self.outside(end, part));
+        }
         Ok(Run {
             start,
-            stop: end - (end - start) % step,
-            step,
+            stop,
+            step: distance,
         })
     }
 
@@ -232,19 +237,27 @@ impl Reader<'_> {
     }
 
     fn within(&self, number: Number, part: Part) -> Result<u64, ParseError> {
-        let value = match (part, number.value) {
-            // As systemd reads them: 12 is 2012, 89 is 1989.
-            (Part::Year, short @ 0..70) => short + 2000,
-            (Part::Year, short @ 70..100) => short + 1900,
-            (_, value) => value,
-        };
+        let value = read_year(part, number.value);
         let (least, most) = part.limits();
         if (least..=most).contains(&value) {
             return Ok(value);
         }
+        Err(self.outside(number, part))
+    }
+
+    fn outside(&self, number: Number, part: Part) -> ParseError {
         let typed = self.text(number.from, number.to);
         let message = format!("{} {typed}: {}", part.name(), part.limits_text());
-        Err(self.error(number.from..number.to, message))
+        self.error(number.from..number.to, message)
+    }
+}
+
+/// Years of two digits as systemd reads them: 12 is 2012, 89 is 1989.
+fn read_year(part: Part, value: u64) -> u64 {
+    match (part, value) {
+        (Part::Year, 0..70) => value + 2000,
+        (Part::Year, 70..100) => value + 1900,
+        _ => value,
     }
 }
 

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use jiff::{Timestamp, tz::Offset};
 
-use super::chain::{self, Chain, Part};
+use super::{
+    chain::{self, Chain, Part},
+    reader::Reader,
+};
 use crate::{
     ParseError, Zone,
     days::{CalendarDays, Days},
@@ -98,14 +101,7 @@ pub(super) fn parse(text: &str, place: Range<usize>, zone: &Zone) -> Result<Line
     Ok(Line { pattern, zone })
 }
 
-/// Reads a line from left to right; places count from the start of the whole expression.
-pub(super) struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-    end: usize,
-}
-
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Cuts the zone off the end, if the last word is one.
     fn zone_suffix(&mut self) -> Option<Zone> {
         let space = self.rest().rfind(' ')?;
@@ -113,7 +109,7 @@ impl<'a> Reader<'a> {
         let zone = if word.eq_ignore_ascii_case("UTC") {
             Zone::utc()
         } else if word.starts_with(|first: char| first.is_ascii_alphabetic()) {
-            Zone::named(word).ok()?
+            Zone::exact(word).ok()?
         } else {
             return None;
         };
@@ -194,6 +190,10 @@ impl<'a> Reader<'a> {
     fn unix_time(&mut self, weekdays: u8) -> Result<Pattern, ParseError> {
         let from = self.at;
         let digits = self.take_digits();
+        if digits.is_empty() {
+            let message = "@ begins a Unix time in seconds; a number is missing";
+            return Err(self.error(from - 1..self.end, message));
+        }
         self.finish("the Unix time")?;
         let range = || {
             self.error(
@@ -339,71 +339,5 @@ impl<'a> Reader<'a> {
             None => Ok(u64::MAX >> if part == Part::Hour { 40 } else { 4 }),
             Some(items) => Ok(chain::bits(&self.runs(&items, part)?)),
         }
-    }
-
-    fn finish(&self, after: &str) -> Result<(), ParseError> {
-        match self.rest() {
-            "" => Ok(()),
-            _ => Err(self.left_over(after)),
-        }
-    }
-
-    fn left_over(&self, after: &str) -> ParseError {
-        let rest = self.rest();
-        self.error(
-            self.at..self.end,
-            format!("{rest:?} is left over after {after}"),
-        )
-    }
-
-    pub(super) fn take(&mut self, wanted: &str) -> bool {
-        let found = self.looks_at(wanted);
-        if found {
-            self.at += wanted.len();
-        }
-        found
-    }
-
-    pub(super) fn looks_at(&self, wanted: &str) -> bool {
-        self.rest().starts_with(wanted)
-    }
-
-    pub(super) fn take_digits(&mut self) -> &'a str {
-        let rest = self.rest();
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        self.at += digits;
-        &rest[..digits]
-    }
-
-    fn take_spaces(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches(' ').len();
-    }
-
-    /// Steps over what stands where something else should be.
-    pub(super) fn skip_word(&mut self) {
-        let rest = self.rest();
-        let separators = [' ', ',', '/', ':', '-', '~', '.'];
-        self.at += rest.find(separators).unwrap_or(rest.len());
-    }
-
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
-    fn rest(&self) -> &'a str {
-        &self.text[self.at..self.end]
-    }
-
-    pub(super) fn since(&self, from: usize) -> &'a str {
-        &self.text[from..self.at]
-    }
-
-    pub(super) fn text(&self, from: usize, to: usize) -> &'a str {
-        &self.text[from..to]
-    }
-
-    pub(super) fn error(&self, place: Range<usize>, message: impl Into<String>) -> ParseError {
-        ParseError::new(self.text, place, message)
     }
 }
