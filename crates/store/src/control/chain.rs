@@ -63,6 +63,18 @@ impl Chain {
         let Some(from) = from else {
             return Ok(Vec::new());
         };
+        let params: [Value; 4] = [
+            from.into(),
+            heartbeat.into(),
+            (limit as i64).into(),
+            self.bytes_max.into(),
+        ];
+        sql.query(&self.statement(), &params)
+    }
+
+    /// From row `$1` of heartbeat `$2` back, at most `$3` rows, ending with the one that reaches `$4`
+    /// bytes.
+    fn statement(&self) -> String {
         let Self { table, bytes, .. } = self;
         let chain = format!(
             "WITH RECURSIVE chain (id, previous, depth, bytes) AS (
@@ -74,13 +86,7 @@ impl Chain {
              ) "
         );
         let rest = format!("FROM chain JOIN {table} ON {table}.id = chain.id ORDER BY chain.depth");
-        let params: [Value; 4] = [
-            from.into(),
-            heartbeat.into(),
-            (limit as i64).into(),
-            self.bytes_max.into(),
-        ];
-        sql.query(&(chain + &select(self.columns, &rest)), &params)
+        chain + &select(self.columns, &rest)
     }
 
     /// Old rows are pruned, so the last link may lead nowhere.
@@ -90,5 +96,40 @@ impl Chain {
             self.table
         );
         Ok(sql.first(&query, &[id.into(), heartbeat.into()])?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::{runs, signals};
+    use crate::migrate::migrate;
+    use crate::sql::{Sql, Value};
+    use crate::sqlite::portable::Portable;
+
+    #[test]
+    fn a_page_costs_look_ups_by_key_however_long_the_log() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut sql = Portable::new(&connection);
+        for chain in [signals::CHAIN, runs::CHAIN] {
+            let explain = format!("EXPLAIN QUERY PLAN {}", chain.statement());
+            let params = [
+                Value::Int(1),
+                Value::Blob(vec![0]),
+                Value::Int(9),
+                Value::Int(9),
+            ];
+            let plan = sql.query(&explain, &params).unwrap();
+            let steps: Vec<String> = plan.iter().map(|row| row.get(3).unwrap()).collect();
+            let scan = format!("SCAN {}", chain.table);
+            assert!(steps.iter().all(|step| !step.contains(&scan)), "{steps:#?}");
+            let search = format!("SEARCH {} USING INTEGER PRIMARY KEY", chain.table);
+            assert_eq!(
+                steps.iter().filter(|step| step.contains(&search)).count(),
+                3
+            );
+        }
     }
 }

@@ -36,7 +36,7 @@ const COLUMNS: [&str; 7] = [
     "run.exit_code",
 ];
 
-const CHAIN: Chain = Chain {
+pub(super) const CHAIN: Chain = Chain {
     table: "run",
     head: "newest_run",
     columns: &COLUMNS,

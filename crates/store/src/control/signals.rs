@@ -62,7 +62,7 @@ const COLUMNS: [&str; 14] = [
     "signal.body_bytes",
 ];
 
-const CHAIN: Chain = Chain {
+pub(super) const CHAIN: Chain = Chain {
     table: "signal",
     head: "newest_signal",
     columns: &COLUMNS,

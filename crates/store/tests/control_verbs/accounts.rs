@@ -1,0 +1,104 @@
+use nightbeat_domain::ProjectId;
+use nightbeat_store::StoreError;
+use nightbeat_store::control::accounts::{self, Account, Role};
+use uuid::Uuid;
+
+use crate::world::{ALICE, MALLORY, World, at};
+
+fn account(number: u128, email: &str) -> Account {
+    Account {
+        id: Uuid::from_u128(number),
+        email: email.to_owned(),
+        password_hash: Some("$argon2id$…".to_owned()),
+        created_at: at(5),
+    }
+}
+
+#[test]
+fn an_account_is_found_by_its_address_however_it_is_written() {
+    let world = World::new();
+    let alice = account(1, "alice@example.org");
+    let as_typed = account(1, " Alice@Example.ORG ");
+    accounts::create(&mut world.sql(), &as_typed).unwrap();
+    for email in ["alice@example.org", "ALICE@example.org "] {
+        let found = accounts::by_email(&mut world.sql(), email).unwrap();
+        assert_eq!(found, Some(alice.clone()), "{email}");
+    }
+    assert_eq!(
+        accounts::by_email(&mut world.sql(), "bob@example.org").unwrap(),
+        None
+    );
+    assert!(!format!("{alice:?}").contains("argon2id"));
+}
+
+#[test]
+fn an_address_has_one_account() {
+    let world = World::new();
+    accounts::create(&mut world.sql(), &account(1, "alice@example.org")).unwrap();
+    let error = accounts::create(&mut world.sql(), &account(2, "ALICE@example.org")).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Conflict(text) if text.contains("address")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_password_can_be_changed_and_taken_away() {
+    let world = World::new();
+    accounts::create(&mut world.sql(), &account(1, "a@example.org")).unwrap();
+    for hash in [Some("$argon2id$new"), None] {
+        let alice = Uuid::from_u128(1);
+        assert!(accounts::set_password_hash(&mut world.sql(), alice, hash).unwrap());
+        let found = accounts::by_email(&mut world.sql(), "a@example.org").unwrap();
+        assert_eq!(found.unwrap().password_hash.as_deref(), hash);
+    }
+    assert!(!accounts::set_password_hash(&mut world.sql(), Uuid::from_u128(9), None).unwrap());
+}
+
+#[test]
+fn membership_joins_accounts_and_projects() {
+    let world = World::new();
+    let (alice, bob) = (
+        account(1, "alice@example.org"),
+        account(2, "bob@example.org"),
+    );
+    for account in [&alice, &bob] {
+        accounts::create(&mut world.sql(), account).unwrap();
+    }
+    accounts::set_member(&mut world.sql(), ALICE, alice.id, Role::Owner).unwrap();
+    accounts::set_member(&mut world.sql(), ALICE, bob.id, Role::Member).unwrap();
+    accounts::set_member(&mut world.sql(), ALICE, bob.id, Role::ReadOnly).unwrap();
+
+    let role = |project, id| accounts::role(&mut world.sql(), project, id).unwrap();
+    assert_eq!(role(ALICE, alice.id), Some(Role::Owner));
+    assert_eq!(role(ALICE, bob.id), Some(Role::ReadOnly));
+    assert_eq!(role(MALLORY, alice.id), None);
+    let members = accounts::members(&mut world.sql(), ALICE).unwrap();
+    assert_eq!(
+        members,
+        [(alice.clone(), Role::Owner), (bob.clone(), Role::ReadOnly)]
+    );
+    assert!(
+        accounts::members(&mut world.sql(), MALLORY)
+            .unwrap()
+            .is_empty()
+    );
+    let projects = accounts::projects_of(&mut world.sql(), bob.id).unwrap();
+    assert_eq!(projects, [(ALICE, Role::ReadOnly)]);
+
+    assert!(!accounts::remove_member(&mut world.sql(), MALLORY, bob.id).unwrap());
+    assert!(accounts::remove_member(&mut world.sql(), ALICE, bob.id).unwrap());
+    assert_eq!(role(ALICE, bob.id), None);
+}
+
+#[test]
+fn who_does_not_exist_cannot_be_a_member() {
+    let world = World::new();
+    let nobody = Uuid::from_u128(9);
+    let nowhere = ProjectId(nobody);
+    accounts::create(&mut world.sql(), &account(1, "a@example.org")).unwrap();
+    for (project, account) in [(ALICE, nobody), (nowhere, Uuid::from_u128(1))] {
+        let error = accounts::set_member(&mut world.sql(), project, account, Role::Member);
+        assert!(matches!(error, Err(StoreError::Conflict(_))), "{error:?}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The control plane's verbs on a real SQLite file.
+//!
+//! The cast: Alice has a project, and Mallory has one on the same server. Whatever Alice's is, Mallory
+//! finds nothing.
+
+mod accounts;
+mod alerts;
+mod broken;
+mod channels;
+mod heartbeats;
+mod incidents;
+mod keys;
+mod logs;
+mod maintenance;
+mod projects;
+mod prune;
+mod world;
