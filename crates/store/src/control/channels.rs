@@ -25,7 +25,7 @@ pub struct Channel {
     pub fields: BTreeMap<String, String>,
     /// When it was created.
     pub created_at: UnixMicros,
-    /// Grows with each edit: the ETag. 1 when it is new.
+    /// Grows with each edit: the `ETag`. 1 when it is new.
     pub version: i64,
 }
 

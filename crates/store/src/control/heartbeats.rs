@@ -40,7 +40,7 @@ pub struct Heartbeat {
     pub details: Details,
     /// When it was created.
     pub created_at: UnixMicros,
-    /// Grows with each edit of the details: the ETag.
+    /// Grows with each edit of the details: the `ETag`.
     pub version: i64,
     /// The id of the settings, see [`settings::load`].
     pub settings_id: i64,
@@ -342,13 +342,12 @@ fn read_all(sql: &mut dyn Sql, rows: &[Row]) -> Result<Vec<Heartbeat>> {
     for row in rows {
         let fields = Fields::new(&COLUMNS, row);
         let settings_id = fields.get("heartbeat_state.settings")?;
-        let settings = match loaded.get(&settings_id) {
-            Some(settings) => Arc::clone(settings),
-            None => {
-                let settings = Arc::new(settings::load(sql, settings_id)?);
-                loaded.insert(settings_id, Arc::clone(&settings));
-                settings
-            }
+        let settings = if let Some(settings) = loaded.get(&settings_id) {
+            Arc::clone(settings)
+        } else {
+            let settings = Arc::new(settings::load(sql, settings_id)?);
+            loaded.insert(settings_id, Arc::clone(&settings));
+            settings
         };
         heartbeats.push(read(&fields, settings_id, settings)?);
     }

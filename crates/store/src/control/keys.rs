@@ -63,7 +63,7 @@ pub struct KeyOwner {
 }
 
 /// How exactly the last use of a key is known. Noting each use would make every `GET` a write.
-pub const USE_NOTED_EVERY: Duration = Duration::from_mins(1);
+pub const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 impl KeyOwner {
     /// Whether it is time to [`touch`] the key. Ask before you begin to write.

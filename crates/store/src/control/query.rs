@@ -34,8 +34,9 @@ impl Query {
 
     /// Adds a condition.
     pub(super) fn and(&mut self, condition: &str) {
-        self.text
-            .push_str(&format!(" {} ({condition})", self.joint));
+        for part in [" ", self.joint, " (", condition, ")"] {
+            self.text.push_str(part);
+        }
         self.joint = "AND";
     }
 

@@ -1,7 +1,7 @@
 //! Portable SQL on SQLite.
 //!
 //! SQLite takes `$2` for a *name* and numbers names by their first appearance, so the values are bound by
-//! name: `$2` is the second value here wherever it stands, as it is on PostgreSQL.
+//! name: `$2` is the second value here wherever it stands, as other engines have it.
 
 use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -74,7 +74,7 @@ fn owned(sql: &str, value: ValueRef<'_>) -> Result<Value> {
     })
 }
 
-/// Parameters are `$1` to `$n`, each used, and `n` values are given: PostgreSQL wants that too.
+/// Parameters are `$1` to `$n`, each used, and `n` values are given; other engines want that too.
 fn misnumbered(sql: &str) -> StoreError {
     StoreError::Broken(format!("parameters and values do not match in {sql}"))
 }
@@ -94,6 +94,10 @@ impl ToSql for Value {
 ///
 /// A failed fsync is never tried again: the kernel may have marked the lost pages as clean, and the next
 /// fsync would then succeed without them (<https://wiki.postgresql.org/wiki/Fsync_Errors>).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` is given"
+)]
 pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
     let rusqlite::Error::SqliteFailure(code, _) = &error else {
         return StoreError::Broken(error.to_string());

@@ -97,7 +97,7 @@ fn a_heartbeat_comes_back_as_it_was_inserted() {
 #[test]
 fn equal_settings_are_one_row() {
     let world = World::new();
-    let mut intern = |seconds| settings::intern(&mut world.sql(), &daily(seconds)).unwrap();
+    let intern = |seconds| settings::intern(&mut world.sql(), &daily(seconds)).unwrap();
     let first = intern(60);
     assert_eq!(intern(60), first);
     assert_ne!(intern(61), first);
