@@ -86,6 +86,11 @@ impl Cron {
         format!("{pattern}, {}", self.zone())
     }
 
+    #[cfg(test)]
+    pub(crate) fn walked(&self) -> (&Pattern, Jumps) {
+        (&self.inner.pattern, self.inner.jumps)
+    }
+
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         std::iter::once(&self.inner.pattern)
     }

@@ -215,3 +215,53 @@ impl Jump {
         self.at.saturating_add(wait).unwrap_or(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cron, Zone};
+
+    /// Instants of a cron expression on 2027-06-02, when a clock that is 4 hours off jumps by as much.
+    fn instants(expression: &str, rules: &str) -> Vec<String> {
+        let cron = Cron::parse(expression, &Zone::utc()).unwrap();
+        let zone = TimeZone::posix(rules).unwrap();
+        let (pattern, jumps) = cron.walked();
+        let end: Timestamp = "2027-06-04T00:00:00Z".parse().unwrap();
+        let start: Timestamp = "2027-06-02T00:00:00Z".parse().unwrap();
+        let forwards: Vec<Timestamp> =
+            std::iter::successors(next_after(pattern, &zone, jumps, start), |&at| {
+                next_after(pattern, &zone, jumps, at)
+            })
+            .take_while(|&at| at < end)
+            .collect();
+        let mut backwards: Vec<Timestamp> =
+            std::iter::successors(previous_before(pattern, &zone, jumps, end), |&at| {
+                previous_before(pattern, &zone, jumps, at)
+            })
+            .take_while(|&at| at > start)
+            .collect();
+        backwards.reverse();
+        assert_eq!(forwards, backwards);
+        forwards.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_jump_of_more_than_three_hours_is_a_clock_that_was_set() {
+        // 153 is 2 June: summer begins (the clock jumps from 02:00 to 06:00) or ends (06:00 to 02:00).
+        let forward = "STD0DST-4,J153/2,J300";
+        let back = "STD0DST-4,J10,J153/6";
+        assert_eq!(instants("30 3 2 6 *", forward), [""; 0]);
+        assert_eq!(
+            instants("30 5 2 6 *", back),
+            ["2027-06-02T01:30:00Z", "2027-06-02T05:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_jump_back_of_three_hours_is_not_repeated_one_forward_not_made_up() {
+        let forward = "STD0DST-3,J153/2,J300";
+        let back = "STD0DST-3,J10,J153/5";
+        assert_eq!(instants("30 3 2 6 *", forward), [""; 0]);
+        assert_eq!(instants("30 4 2 6 *", back), ["2027-06-02T01:30:00Z"]);
+    }
+}

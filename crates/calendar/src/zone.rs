@@ -13,6 +13,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// Longest name of a time zone that is looked up, in bytes. The longest in tzdata has 32.
 const NAME_BYTES_MAX: usize = 64;
 
+/// Files beside the zones that mean whatever this machine is set to.
+const NOT_ZONES: [&str; 2] = ["localtime", "posixrules"];
+
 /// The zones inside the binary, read only where the system has none, or not the one asked for.
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -108,6 +111,7 @@ fn look_up(database: &TimeZoneDatabase, name: &str) -> Result<TimeZone, ZoneErro
     let unknown = || ZoneError::Unknown { name: name.into() };
     // The length bounds the search, the characters keep paths like `../` away from the file system.
     let plausible = name.len() <= NAME_BYTES_MAX
+        && !NOT_ZONES.contains(&name)
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name
             .bytes()
