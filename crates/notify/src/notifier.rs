@@ -107,8 +107,19 @@ pub struct Notifier {
     timeout: Duration,
 }
 
+/// Without its settings: they hold passwords.
+impl std::fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notifier").finish_non_exhaustive()
+    }
+}
+
 impl Notifier {
     /// A notifier; `smtp` is the mail server, without which e-mail channels refuse.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "made once, from a configuration that is given away"
+    )]
     pub fn new(
         catalogue: Arc<Catalogue>,
         outgoing: Outgoing,

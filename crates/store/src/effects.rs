@@ -8,8 +8,6 @@ use nightbeat_domain::{
     HeartbeatId, IncidentChange, Maintenance, ProjectId, Settings, State, UnixMicros,
 };
 
-use uuid::Uuid;
-
 use crate::codec::{Columns, broken, json, named, short};
 use crate::control::settings::intern;
 use crate::sql::{Row, Sql, Value};
@@ -319,15 +317,6 @@ pub(crate) fn insert_state(
     );
     sql.execute(&statement, &values)?;
     Ok(())
-}
-
-/// A page of what is to be watched, by id.
-pub(crate) fn watched(sql: &mut dyn Sql, after: Uuid, limit: u32) -> Result<Vec<Watched>> {
-    let rows = sql.query(
-        "SELECT id, wake_at FROM heartbeat_state WHERE id > $1 AND wake_at IS NOT NULL ORDER BY id LIMIT $2",
-        &[after.into(), limit.into()],
-    )?;
-    rows.iter().map(watched_row).collect()
 }
 
 /// What should have been looked at before `before`. Reads the whole table: there is no index on a column

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nightbeat_domain::{HeartbeatId, UnixMicros};
-use uuid::Uuid;
+use nightbeat_domain::UnixMicros;
 
 use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
@@ -112,12 +111,11 @@ impl Store {
         }
     }
 
-    /// A page of what is to be watched, by id, from after `after`: whoever watches starts with all of it,
-    /// and looks it through again from time to time.
-    pub async fn watched(&self, after: Option<HeartbeatId>, limit: u32) -> Result<Vec<Watched>> {
-        let after = after.map_or(Uuid::nil(), |id| id.0);
-        self.read(move |sql| effects::watched(sql, after, limit))
-            .await
+    /// Everything that is to be watched, in any order: what a watcher starts with.
+    pub async fn watch_list(&self) -> Result<Vec<Watched>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.watch_list().await,
+        }
     }
 
     /// Everything watched that should have been looked at before `before`: what a watcher must have lost.

@@ -17,7 +17,7 @@ use axum::body::Body;
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
-use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal};
+use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal, UnixMicros};
 use nightbeat_store::{Arrival, NewHeartbeat, Target};
 use prometheus_client::metrics::counter::Counter;
 
@@ -25,7 +25,7 @@ pub use query::{METRICS_MAX, SignalQuery};
 
 use crate::config::Config;
 use crate::metrics::{Metrics, OutcomeLabel};
-use crate::node::NodeHandle;
+use crate::node::{Arriving, NodeHandle};
 use crate::random;
 use answer::Answers;
 use body::{BodyLimits, SignalBody};
@@ -92,9 +92,11 @@ impl Ingest {
                 // On its own task: when the client goes away in the middle of its body, the connection and
                 // all that runs on it is dropped, but what the URL said still counts.
                 let ingest = self.clone();
+                let arriving = self.node.announce();
                 let task = tokio::spawn(async move {
+                    let body = body::read(body, ingest.limits).await;
                     ingest
-                        .with_body(url, method, head.headers, client, body)
+                        .with_body(url, method, &head.headers, client, body, arriving)
                         .await
                 });
                 match task.await {
@@ -107,21 +109,19 @@ impl Ingest {
         response
     }
 
-    async fn with_body<B>(
+    async fn with_body(
         self,
         url: SignalUrl,
         method: &'static str,
-        headers: HeaderMap,
+        headers: &HeaderMap,
         client: Option<IpAddr>,
-        body: B,
-    ) -> (Response<Body>, &'static str)
-    where
-        B: hyper::body::Body<Data = bytes::Bytes> + Unpin,
-    {
-        let body = body::read(body, self.limits).await;
+        body: SignalBody,
+        arriving: Arriving,
+    ) -> (Response<Body>, &'static str) {
         let unfinished = body.unfinished;
-        let arrival = self.arrival(url, method, &headers, client, body);
-        let (mut response, outcome) = self.answers.of(self.node.signal(arrival).await);
+        let arrival = self.arrival(url, method, headers, client, body);
+        let stored = self.node.announced_signal(arriving, arrival).await;
+        let (mut response, outcome) = self.answers.of(stored);
         if unfinished {
             response
                 .headers_mut()
@@ -138,9 +138,8 @@ impl Ingest {
         client: Option<IpAddr>,
         body: SignalBody,
     ) -> Arrival {
-        // Now, and not when the header came: a deadline may be judged while a body trickles in, and a
-        // judgement must never pass a signal that carries an earlier time.
-        let received_at = self.node.now();
+        // The node stamps it, under the same lock under which it decides what may be judged.
+        let received_at = UnixMicros::MIN;
         let looks_only = matches!(method, "GET" | "HEAD") && client::is_previewer(headers);
         let SignalUrl {
             target,

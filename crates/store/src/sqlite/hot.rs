@@ -283,6 +283,19 @@ impl<'t, 'w> Hot<'t, 'w> {
     }
 }
 
+/// Everything that is to be watched.
+pub(super) fn watch_list(connection: &Connection) -> Result<Vec<Watched>> {
+    let sql = "SELECT id, wake_at FROM heartbeat_state WHERE wake_at IS NOT NULL";
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Watched {
+            heartbeat: HeartbeatId(uuid_at(row, 0)?),
+            wake_at: Some(UnixMicros(row.get(1)?)),
+        })
+    });
+    rows.and_then(Iterator::collect).map_err(failed)
+}
+
 /// What a ping key and a slug lead to.
 enum Resolved {
     One(HeartbeatId),

@@ -75,13 +75,19 @@ impl Sqlite {
         })
     }
 
+    pub(crate) async fn watch_list(&self) -> Result<Vec<crate::Watched>> {
+        self.readers.run(hot::watch_list).await
+    }
+
     /// Runs portable SQL on a snapshot.
     pub(crate) async fn read<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
     {
-        self.readers.run(verb).await
+        self.readers
+            .run(|connection| verb(&mut Portable::new(connection)))
+            .await
     }
 }
 

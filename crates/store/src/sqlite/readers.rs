@@ -7,8 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::open;
-use super::portable::{Portable, failed};
-use crate::sql::Sql;
+use super::portable::failed;
 use crate::{Result, StoreError};
 
 /// How many reads run at once. A read never waits for the writer, only for other reads.
@@ -34,7 +33,7 @@ impl Readers {
     pub(crate) async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let stopped = |_| StoreError::Fatal("the readers have stopped".to_owned());
         let turn = Arc::clone(&self.turns)
@@ -64,9 +63,9 @@ impl Readers {
 }
 
 /// One snapshot, given up before the answer leaves: an open one would keep the log from shrinking.
-fn read<T>(connection: &mut Connection, verb: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
+fn read<T>(connection: &mut Connection, verb: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     let snapshot = connection.transaction().map_err(failed)?;
-    let done = verb(&mut Portable::new(&snapshot))?;
+    let done = verb(&snapshot)?;
     snapshot.finish().map_err(failed)?;
     Ok(done)
 }
