@@ -19,8 +19,8 @@ const FIELD_BYTES_MAX: usize = 16_384;
 const EMAILS_MAX: usize = 20;
 /// The most extra headers of one channel.
 const HEADERS_MAX: usize = 30;
-/// How alike two names must be to be taken for a typing error (Jaro-Winkler, 1 is equal).
-const ALIKE: f64 = 0.75;
+/// How alike two names must be to be taken for a typing error (Damerau-Levenshtein; 1 is equal).
+const ALIKE: f64 = 0.5;
 
 /// See [`crate::Catalogue::check`].
 pub(crate) fn check(
@@ -67,7 +67,7 @@ pub(crate) fn check(
 /// "did you mean …", or all that there is.
 pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<(f64, &str)> = known
-        .map(|name| (strsim::jaro_winkler(typed, name), name))
+        .map(|name| (strsim::normalized_damerau_levenshtein(typed, name), name))
         .collect();
     known.sort_by(|a, b| b.0.total_cmp(&a.0));
     match known.first() {

@@ -22,7 +22,7 @@ const SECRET_CHARS_MIN: usize = 16;
 /// `text` as one line that can be shown anywhere. `own` is the id of the heartbeat it is about, which
 /// is a secret too.
 pub(crate) fn clean_line(text: &str, own: Option<HeartbeatId>) -> String {
-    let head = &text[..text.floor_char_boundary(INPUT_BYTES_MAX)];
+    let head = &text[..char_boundary_below(text, INPUT_BYTES_MAX)];
     let text = hide_secrets(&strip(head), own);
     let words: Vec<&str> = text.split_whitespace().collect();
     shorten(&words.join(" "), LINE_CHARS_MAX)
@@ -43,13 +43,21 @@ pub(crate) fn clean_output(text: &str, own: HeartbeatId) -> Vec<String> {
     lines
 }
 
+/// The last character's beginning at or before the byte `index`.
+pub(crate) fn char_boundary_below(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
 /// The last [`INPUT_BYTES_MAX`] of `text`, from a word's beginning: half a signal URL would not be known
 /// as one.
 fn tail(text: &str) -> &str {
     if text.len() <= INPUT_BYTES_MAX {
         return text;
     }
-    let tail = &text[text.ceil_char_boundary(text.len() - INPUT_BYTES_MAX)..];
+    let tail = &text[char_boundary_below(text, text.len() - INPUT_BYTES_MAX)..];
     tail.split_once(char::is_whitespace)
         .map_or("", |(_, whole)| whole)
 }
@@ -72,9 +80,8 @@ fn strip(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\u{9b}' => skip_control_sequence(&mut rest),
             '\r' if rest.peek() == Some(&'\n') => {}
-            '\r' => clean.push('\n'),
             '\n' | '\t' => clean.push(c),
-            '\u{2028}' | '\u{2029}' => clean.push('\n'),
+            '\r' | '\u{2028}' | '\u{2029}' => clean.push('\n'),
             c if c.is_control() || is_invisible(c) => {}
             c => clean.push(c),
         }

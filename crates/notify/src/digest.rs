@@ -8,7 +8,7 @@ use crate::clean::clean_line;
 use crate::gaps;
 use crate::render::{expected_by, incident_text, label, name};
 use crate::text::{Paragraph, Text};
-use crate::words::{self, Precision, count};
+use crate::words::{Clock, count};
 
 /// How many heartbeats a digest names; the rest is counted.
 const POINTS_MAX: usize = 50;
@@ -23,7 +23,7 @@ pub(crate) fn text(snapshots: &[AlertSnapshot], base_url: &str) -> Text {
     let away = !latest.is_empty()
         && latest
             .iter()
-            .all(|snapshot| snapshot.alert.kind == AlertKind::Unverified);
+            .all(|snapshot| snapshot.alert.digest && snapshot.alert.kind == AlertKind::Unverified);
     let (title, lead) = if away {
         (away_title(latest.len()), away_lead(&latest))
     } else {
@@ -97,18 +97,23 @@ fn away_lead(snapshots: &[&AlertSnapshot]) -> String {
         .rev()
         .take(GAPS_MAX)
         .rev()
-        .map(|gap| format!("{} ({})", gaps::stretch(gap), gaps::reason(gap.kind)))
+        .map(|gap| {
+            format!(
+                "{} ({})",
+                gaps::stretch(gap, &Clock::utc()),
+                gaps::reason(gap.kind)
+            )
+        })
         .collect();
     let when = if told.is_empty() {
-        "Nightbeat could not receive all the time".to_owned()
+        "Nightbeat was away".to_owned()
     } else {
-        format!("Nightbeat could not receive signals {}", told.join(", "))
+        format!("Nightbeat was away {}", told.join(", "))
     };
-    let jobs = match snapshots.len() {
-        1 => "this job was due then".to_owned(),
-        jobs => format!("these {jobs} jobs were due then"),
-    };
-    format!("{when}; {jobs}. Please check whether they ran:")
+    match snapshots.len() {
+        1 => format!("{when}; this job was due then. Please check whether it ran:"),
+        jobs => format!("{when}; these {jobs} jobs were due then. Please check whether they ran:"),
+    }
 }
 
 /// `3 down, 1 up`.
@@ -139,13 +144,13 @@ fn point(snapshot: &AlertSnapshot) -> String {
 
 /// In a digest of overdue jobs the lead says why; each job says what was expected.
 fn overdue_point(snapshot: &AlertSnapshot) -> String {
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
     let expected = expected_by(snapshot).unwrap_or_else(|| "overdue".to_owned());
     match snapshot.alert.last_success_at {
         Some(at) => format!(
             "{}: {expected}, last success {}",
             name(snapshot),
-            words::instant(at, precision)
+            clock.instant(at)
         ),
         None => format!("{}: {expected}, no success yet", name(snapshot)),
     }

@@ -32,8 +32,14 @@ impl IpNet {
     }
 
     const fn v6(segments: [u16; 8], prefix: u8) -> Self {
-        let [a, b, c, d, e, f, g, h] = segments;
-        let address = IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h));
+        let mut bits = 0;
+        let mut next = 0;
+        // A loop by hand: iterators are not const.
+        while next < segments.len() {
+            bits = bits << 16 | segments[next] as u128;
+            next += 1;
+        }
+        let address = IpAddr::V6(Ipv6Addr::from_bits(bits));
         Self { address, prefix }
     }
 

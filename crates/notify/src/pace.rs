@@ -33,8 +33,9 @@ impl Pace {
         }
         let whole_at = lanes.get(lane).copied().unwrap_or(now).max(now);
         let ahead = whole_at.duration_since(now);
-        if ahead > allowance {
-            return Err(ahead - allowance);
+        let wait = ahead.saturating_sub(allowance);
+        if !wait.is_zero() {
+            return Err(wait);
         }
         lanes.insert(lane.to_owned(), whole_at + each);
         Ok(())

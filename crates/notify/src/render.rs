@@ -10,7 +10,7 @@ use crate::digest;
 use crate::gaps;
 use crate::payload::page_url;
 use crate::text::{Paragraph, Text};
-use crate::words::{self, Precision};
+use crate::words::{self, Clock};
 use crate::{Content, Message};
 
 /// The whole text of a message.
@@ -138,16 +138,16 @@ fn why(snapshot: &AlertSnapshot) -> String {
         },
     };
     if claims(alert, Claim::Unverified) {
-        told + &gaps::clause(alert)
+        told + &gaps::clause(snapshot)
     } else {
         told
     }
 }
 
 fn missed(snapshot: &AlertSnapshot) -> String {
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
     let since = match snapshot.alert.last_success_at {
-        Some(at) => format!("No success since {}", words::instant(at, precision)),
+        Some(at) => format!("No success since {}", clock.instant(at)),
         None => "No success yet".to_owned(),
     };
     match expected_by(snapshot) {
@@ -166,8 +166,8 @@ pub(crate) fn expected_by(snapshot: &AlertSnapshot) -> Option<String> {
         .map(|expected| by.since(expected))
         .filter(|grace| !grace.is_zero())
         .map(|grace| format!("{} of grace", words::duration(grace)));
-    let terms: Vec<String> = words::every(schedule).into_iter().chain(grace).collect();
-    let by = words::instant(by, Precision::of(schedule));
+    let terms: Vec<String> = words::schedule(schedule).into_iter().chain(grace).collect();
+    let by = Clock::of(schedule).instant(by);
     Some(if terms.is_empty() {
         format!("expected by {by}")
     } else {
@@ -184,19 +184,19 @@ fn never_started(snapshot: &AlertSnapshot) -> String {
 
 fn overran(snapshot: &AlertSnapshot) -> String {
     let alert = &snapshot.alert;
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
     let run = match alert.run_started_at {
-        Some(start) => format!("The run that started {}", words::instant(start, precision)),
+        Some(start) => format!("The run that started at {}", clock.instant(start)),
         None => "A run".to_owned(),
     };
     let limit = match (alert.run_started_at, alert.deadline) {
         (Some(start), Some(deadline)) => {
             let limit = words::duration(deadline.since(start));
-            let passed = words::instant(deadline, precision);
-            format!("its limit of {limit} passed {passed}")
+            let passed = clock.instant(deadline);
+            format!("its limit of {limit} passed at {passed}")
         }
         (None, Some(deadline)) => {
-            format!("its limit passed {}", words::instant(deadline, precision))
+            format!("its limit passed at {}", clock.instant(deadline))
         }
         (_, None) => "its limit has passed".to_owned(),
     };
@@ -240,8 +240,8 @@ fn broken(snapshot: &AlertSnapshot, rule: &BrokenRule) -> String {
 
 /// `At 2026-11-22 02:16 UTC`.
 fn at(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
-    format!("At {}", words::instant(incident.opened_at, precision))
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
+    format!("At {}", clock.instant(incident.opened_at))
 }
 
 /// `, 12 min after its start`.
@@ -257,8 +257,8 @@ fn after_start(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
 
 fn up(snapshot: &AlertSnapshot) -> String {
     let alert = &snapshot.alert;
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
-    let show = |at: UnixMicros| words::instant(at, precision);
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
+    let show = |at: UnixMicros| clock.instant(at);
     let closed = show(closed_at(alert));
     let held = held_for(alert);
     let had_been = held
@@ -266,11 +266,11 @@ fn up(snapshot: &AlertSnapshot) -> String {
         .map_or(String::new(), |held| format!("; it had been {held}"));
     match alert.closing {
         None | Some(Closing::Success) => match held {
-            Some(held) => format!("A success came {closed}; it was {held}"),
-            None => format!("A success came {closed}"),
+            Some(held) => format!("A success came at {closed}; it was {held}"),
+            None => format!("A success came at {closed}"),
         },
         Some(Closing::RanInTime(ran_at)) => format!(
-            "It ran in time, {}; the signal of that success reached Nightbeat late, {closed}",
+            "It ran in time, at {}; the signal of that success reached Nightbeat late, at {closed}",
             show(ran_at)
         ),
         Some(Closing::Retracted) => match &alert.incident {
@@ -284,12 +284,12 @@ fn up(snapshot: &AlertSnapshot) -> String {
         },
         Some(Closing::Edited) => {
             format!(
-                "Its schedule was changed {closed}, and by the new one it is not overdue{had_been}"
+                "Its schedule was changed at {closed}, and by the new one it is not overdue{had_been}"
             )
         }
-        Some(Closing::Paused) => format!("It was paused {closed}{had_been}"),
+        Some(Closing::Paused) => format!("It was paused at {closed}{had_been}"),
         Some(Closing::Replaced) => {
-            format!("Another incident took the place of this one {closed}{had_been}")
+            format!("Another incident took the place of this one at {closed}{had_been}")
         }
     }
 }
@@ -333,12 +333,13 @@ fn claims(alert: &Alert, claim: Claim) -> bool {
 
 /// What an unverified alert means, and when exactly we could not receive.
 fn unverified(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
-    let meaning = "Nightbeat could not receive signals all that time, so a signal may have been lost: \
-                   please check whether the job ran.";
+    let meaning = "During an interruption a signal may have been lost, so it is not certain that the job \
+                   failed: please check whether it ran.";
     let mut paragraphs = vec![Paragraph::Prose(meaning.to_owned())];
-    let points = gaps::points(&snapshot.alert.gaps);
-    if points.len() > 1 {
-        paragraphs.push(Paragraph::Prose("It could not receive:".to_owned()));
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
+    let points = gaps::points(&snapshot.alert.gaps, &clock);
+    if !points.is_empty() {
+        paragraphs.push(Paragraph::Prose("Interruptions of Nightbeat:".to_owned()));
         paragraphs.push(Paragraph::List(points));
     }
     paragraphs
@@ -357,16 +358,15 @@ fn expectation(snapshot: &AlertSnapshot) -> Option<String> {
     if alert.kind == AlertKind::Up || matches!(cause, Cause::Missed | Cause::NeverStarted) {
         return None;
     }
-    let precision = Precision::of(&snapshot.heartbeat.schedule);
-    let expected = match words::every(&snapshot.heartbeat.schedule) {
-        Some(every) => format!("A success is expected {every}. "),
-        None => String::new(),
+    let clock = Clock::of(&snapshot.heartbeat.schedule);
+    let schedule = &snapshot.heartbeat.schedule;
+    let expected = match (words::schedule(schedule), schedule.interval()) {
+        (Some(every), Some(_)) => format!("A success is expected {every}. "),
+        (Some(calendar), None) => format!("A success is expected by its schedule, {calendar}. "),
+        (None, _) => String::new(),
     };
     Some(match alert.last_success_at {
-        Some(last) => format!(
-            "{expected}The last one was {}.",
-            words::instant(last, precision)
-        ),
+        Some(last) => format!("{expected}The last one was at {}.", clock.instant(last)),
         None => format!("{expected}There has been none yet."),
     })
 }

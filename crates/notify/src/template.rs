@@ -1,6 +1,8 @@
 //! Placeholders: `{{heartbeat.name}}` becomes a value. There is no logic in a template, and the place
 //! a value goes to decides how it is escaped.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// A text with placeholders.
@@ -163,7 +165,8 @@ pub(crate) fn percent_encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

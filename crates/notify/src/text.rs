@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::clean::char_boundary_below;
+
 /// What a person reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
@@ -35,7 +37,7 @@ impl Text {
             return body + &end;
         };
         let end = format!("\n…{end}");
-        let room = body.floor_char_boundary(bytes_max.saturating_sub(end.len()));
+        let room = char_boundary_below(&body, bytes_max.saturating_sub(end.len()));
         let cut = body[..room].rfind('\n').unwrap_or(room);
         body[..cut].to_owned() + &end
     }
@@ -82,11 +84,8 @@ impl Paragraph {
         let _ = match self {
             Self::Prose(text) => writeln!(html, "<p>{}</p>", escape_html(text)),
             Self::List(points) => {
-                let points: String = points
-                    .iter()
-                    .map(|point| format!("<li>{}</li>", escape_html(point)))
-                    .collect();
-                writeln!(html, "<ul>{points}</ul>")
+                let points: Vec<String> = points.iter().map(|point| escape_html(point)).collect();
+                writeln!(html, "<ul><li>{}</li></ul>", points.join("</li><li>"))
             }
             Self::Output(lines) => {
                 let style = "background:#f4f4f4;padding:8px;white-space:pre-wrap";

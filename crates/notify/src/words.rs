@@ -2,58 +2,77 @@
 
 use std::time::Duration;
 
-use nightbeat_domain::{Schedule, UnixMicros};
+use jiff::tz::TimeZone;
+use nightbeat_domain::{Interval, Schedule, UnixMicros};
 
-/// How exactly instants are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Precision {
-    /// `02:04`.
-    Minutes,
-    /// `02:04:37`.
-    Seconds,
+use crate::clean::clean_line;
+
+/// How instants are told: in which zone, and how exactly.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    zone: TimeZone,
+    with_seconds: bool,
 }
 
 /// Schedules shorter than this are told to the second.
 const SECONDS_MATTER_BELOW: Duration = Duration::from_secs(3_600);
 
-impl Precision {
-    /// What fits the distance between two runs.
+impl Clock {
+    /// What fits a schedule: the zone of the wall clock that it follows, else UTC; seconds where runs
+    /// are close together.
     pub(crate) fn of(schedule: &Schedule) -> Self {
-        match schedule.interval() {
-            Some(interval) if interval.duration() < SECONDS_MATTER_BELOW => Self::Seconds,
-            _ => Self::Minutes,
+        let interval = schedule.interval().map(Interval::duration);
+        Self {
+            zone: schedule
+                .zone()
+                .map_or(TimeZone::UTC, |zone| zone.rules().clone()),
+            with_seconds: interval.is_some_and(|interval| interval < SECONDS_MATTER_BELOW),
         }
     }
 
-    fn time(self) -> &'static str {
-        match self {
-            Self::Minutes => "%H:%M",
-            Self::Seconds => "%H:%M:%S",
+    /// UTC, for what concerns no single heartbeat.
+    pub(crate) fn utc() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            with_seconds: false,
         }
     }
-}
 
-/// `2026-11-21 02:04 UTC`.
-pub(crate) fn instant(at: UnixMicros, precision: Precision) -> String {
-    format!("{} {} UTC", date(at), time(at, precision))
-}
-
-/// `2026-11-21 14:00:00–14:00:10 UTC`, or with both dates where they differ.
-pub(crate) fn stretch(from: UnixMicros, to: UnixMicros, precision: Precision) -> String {
-    let (first, last) = (time(from, precision), time(to, precision));
-    if date(from) == date(to) {
-        format!("{} {first}–{last} UTC", date(from))
-    } else {
-        format!("{} {first} – {} {last} UTC", date(from), date(to))
+    /// The same zone, with or without seconds.
+    pub(crate) fn with_seconds(&self, with_seconds: bool) -> Self {
+        Self {
+            zone: self.zone.clone(),
+            with_seconds,
+        }
     }
-}
 
-fn date(at: UnixMicros) -> String {
-    at.timestamp().strftime("%Y-%m-%d").to_string()
-}
+    /// `2026-11-21 02:04 UTC`, `2026-11-21 03:04 CET`.
+    pub(crate) fn instant(&self, at: UnixMicros) -> String {
+        let (date, time, zone) = self.parts(at);
+        format!("{date} {time} {zone}")
+    }
 
-fn time(at: UnixMicros, precision: Precision) -> String {
-    at.timestamp().strftime(precision.time()).to_string()
+    /// `2026-11-21 14:00:00–14:00:10 UTC`; with both dates or zones where they differ.
+    pub(crate) fn stretch(&self, from: UnixMicros, to: UnixMicros) -> String {
+        let (first, last) = (self.parts(from), self.parts(to));
+        if first.0 == last.0 && first.2 == last.2 {
+            format!("{} {}–{} {}", first.0, first.1, last.1, last.2)
+        } else {
+            format!("{} – {}", self.instant(from), self.instant(to))
+        }
+    }
+
+    /// Date, time and the zone's name at that instant.
+    fn parts(&self, at: UnixMicros) -> (String, String, String) {
+        let local = at.timestamp().to_zoned(self.zone.clone());
+        let time = if self.with_seconds {
+            "%H:%M:%S"
+        } else {
+            "%H:%M"
+        };
+        let show = |format: &str| local.strftime(format).to_string();
+        (show("%Y-%m-%d"), show(time), show("%Z"))
+    }
 }
 
 /// A duration in its two largest units: `2 h 14 min`, `45 s`. The rest is left out.
@@ -73,16 +92,30 @@ pub(crate) fn duration(span: Duration) -> String {
     words.join(" ")
 }
 
-/// `every day`, `every 90 s`; nothing for a schedule that has no fixed distance.
-pub(crate) fn every(schedule: &Schedule) -> Option<String> {
-    let seconds = schedule.interval()?.seconds();
-    Some(match seconds {
+/// `every day`, `every 90 s`, `cron 30 3 * * *`; nothing for a kind of schedule that is new here.
+pub(crate) fn schedule(schedule: &Schedule) -> Option<String> {
+    match schedule {
+        Schedule::Every(interval) => Some(every(interval.seconds())),
+        Schedule::Cron(cron) => Some(format!("cron {}", clean_line(cron.expression(), None))),
+        Schedule::OnCalendar(events) => {
+            let events: Vec<&str> = events.expression().lines().collect();
+            Some(format!(
+                "OnCalendar {}",
+                clean_line(&events.join("; "), None)
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn every(seconds: u64) -> String {
+    match seconds {
         60 => "every minute".to_owned(),
         3_600 => "every hour".to_owned(),
         86_400 => "every day".to_owned(),
         604_800 => "every week".to_owned(),
         _ => format!("every {}", exact(seconds)),
-    })
+    }
 }
 
 /// A duration with all that it has: an interval is what a person typed, so nothing is left out.
@@ -133,8 +166,8 @@ mod tests {
             (90_061, "every 1 d 1 h 1 min 1 s"),
             (604_800, "every week"),
         ] {
-            let schedule = Schedule::every_seconds(seconds).unwrap();
-            assert_eq!(every(&schedule).unwrap(), words);
+            let interval = Schedule::every_seconds(seconds).unwrap();
+            assert_eq!(schedule(&interval).unwrap(), words);
         }
     }
 }
