@@ -163,9 +163,9 @@ pub fn delete(
     )?;
     sql.execute(
         "UPDATE delivery
-         SET state = 'cancelled', next_try_at = NULL, last_error = 'the channel was deleted'
-         WHERE channel = $2 AND project = $1 AND state IN ('queued', 'sending')",
-        &[project.into(), id.into()],
+         SET state = 'cancelled', next_try_at = NULL, last_error = 'the channel was removed'
+         WHERE channel = $1 AND state IN ('queued', 'sending')",
+        &[id.into()],
     )?;
     Ok(true)
 }
@@ -189,10 +189,17 @@ pub fn health(sql: &mut dyn Sql, project: ProjectId, id: ChannelId) -> Result<He
         &params,
     )?;
     let trouble = sql.first(
-        "SELECT last_error FROM delivery
-         WHERE project = $1 AND channel = $2 AND last_error IS NOT NULL
-           AND (state IN ('queued', 'sending') OR state = 'failing' AND dismissed_at IS NULL)
-         ORDER BY number DESC LIMIT 1",
+        // Two halves, each with a small index of its own: most deliveries are sent, and none of those is
+        // looked at.
+        "SELECT last_error FROM (
+             SELECT number, last_error FROM delivery
+             WHERE project = $1 AND channel = $2 AND last_error IS NOT NULL
+               AND state = 'failing' AND dismissed_at IS NULL
+             UNION ALL
+             SELECT number, last_error FROM delivery
+             WHERE channel = (SELECT id FROM channel WHERE project = $1 AND id = $2)
+               AND last_error IS NOT NULL AND state IN ('queued', 'sending')
+         ) AS unsent ORDER BY number DESC LIMIT 1",
         &params,
     )?;
     let failing = sql.first(

@@ -24,6 +24,7 @@ CREATE TABLE member (
     role    TEXT NOT NULL,                      -- owner, manager, member, read-only
     PRIMARY KEY (project, account)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX member_account ON member (account);
 
 CREATE TABLE api_key (
     id           BLOB PRIMARY KEY,
@@ -34,6 +35,7 @@ CREATE TABLE api_key (
     created_at   INTEGER NOT NULL,
     last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX api_key_project ON api_key (project, created_at);
 
 -- One-time links, such as the one that opens an empty server.
 CREATE TABLE one_time_link (

@@ -233,6 +233,6 @@ fn alerts_that_wait_for_a_deleted_channel_are_cancelled() {
     assert_eq!(items[3].next_try_at, None);
     assert_eq!(
         items[3].last_error.as_deref(),
-        Some("the channel was deleted")
+        Some("the channel was removed")
     );
 }
