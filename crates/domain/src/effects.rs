@@ -103,6 +103,7 @@ impl<'a> Decision<'a> {
         self.state.incidents += 1;
         let number = self.state.incidents;
         self.state.phase = phase_of(claim);
+        self.state.successes = 0;
         self.state.incident = Some(OpenIncident {
             number,
             cause,

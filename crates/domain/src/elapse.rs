@@ -47,7 +47,7 @@ impl Decision<'_> {
                 run.deadline
             };
             self.state.runs[index].deadline = deadline;
-            let verdict = overran_verdict(settings, run.started_at, deadline, around.gaps);
+            let verdict = overran_verdict(settings, run.started_at, deadline, around);
             let particulars = Particulars {
                 deadline: Some(deadline),
                 run_started_at: Some(run.started_at),
@@ -119,7 +119,7 @@ impl Decision<'_> {
                 }
                 Phase::New | Phase::Paused => return None,
             }
-            let verdict = missed_verdict(settings, self.state, expected, around.gaps);
+            let verdict = missed_verdict(settings, self.state, expected, around);
             if self.state.run_speaks_at(settings, verdict.down_at) {
                 return None;
             }
@@ -211,7 +211,7 @@ impl Decision<'_> {
         if due > self.at {
             return Some(due);
         }
-        let verdict = missed_verdict(settings, self.state, expected, around.gaps);
+        let verdict = missed_verdict(settings, self.state, expected, around);
         self.state.expected_at = None;
         let particulars = Particulars {
             deadline: Some(due),

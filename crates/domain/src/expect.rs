@@ -114,19 +114,18 @@ pub(crate) fn missed_verdict(
     settings: &Settings,
     state: &State,
     expected: UnixMicros,
-    gaps: &GapLedger,
+    around: Surroundings<'_>,
 ) -> Verdict {
     let schedule = &settings.schedule;
-    let since = match schedule.interval() {
+    let since = if schedule.interval().is_some() {
         // Any signal that we missed would have moved the deadline.
-        Some(_) => state.quiet_since() + MICROSECOND,
+        state.quiet_since() + MICROSECOND
+    } else {
         // A success before this instant would not have satisfied it anyway.
-        None => {
-            let first = first_of_row(schedule, state, expected);
-            first - early_tolerance(schedule, first)
-        }
+        let first = first_of_row(schedule, state, expected);
+        first - early_tolerance(schedule, first)
     };
-    verdict(settings, since, expected, expected + settings.grace, gaps)
+    verdict(settings, since, expected, expected + settings.grace, around)
 }
 
 /// The first of the consecutive misses of which the one at `expected` is the last: a success that we did
@@ -148,9 +147,9 @@ pub(crate) fn overran_verdict(
     settings: &Settings,
     started: UnixMicros,
     deadline: UnixMicros,
-    gaps: &GapLedger,
+    around: Surroundings<'_>,
 ) -> Verdict {
-    verdict(settings, started + MICROSECOND, deadline, deadline, gaps)
+    verdict(settings, started + MICROSECOND, deadline, deadline, around)
 }
 
 /// How long after an absence, ours or the client's, we wait for a job to report.
@@ -164,9 +163,9 @@ fn verdict(
     since: UnixMicros,
     instant: UnixMicros,
     deadline: UnixMicros,
-    gaps: &GapLedger,
+    around: Surroundings<'_>,
 ) -> Verdict {
-    let counted = gaps.touching(since, deadline);
+    let counted = around.gaps.touching(since, deadline);
     if counted.is_empty() {
         return Verdict::certain(deadline);
     }
@@ -181,11 +180,11 @@ fn verdict(
     let unverified_at = if short && over {
         deadline
     } else {
-        gaps.available(deadline, patience(settings))
+        around.gaps.available(deadline, patience(settings))
     };
     let latest = counted.len().saturating_sub(crate::Alert::GAPS_MAX);
     Verdict {
-        down_at: certain_from(settings, since, deadline, gaps),
+        down_at: certain_from(settings, since, deadline, around),
         unverified_at: Some(unverified_at),
         digest: !(short && over),
         gaps: counted[latest..].to_vec(),
@@ -197,32 +196,34 @@ fn certain_from(
     settings: &Settings,
     since: UnixMicros,
     deadline: UnixMicros,
-    gaps: &GapLedger,
+    around: Surroundings<'_>,
 ) -> UnixMicros {
     let mut certain = deadline;
     let mut since = since;
-    while let Some(gap) = gaps.touching(since, certain).first() {
+    while let Some(gap) = around.gaps.touching(since, certain).first() {
         since = gap.to;
-        certain = certain.max(last_miss_after(settings, gap.to) + settings.grace);
+        let expected = last_miss_after(settings, gap.to, around.maintenance);
+        certain = certain.max(expected + settings.grace);
     }
     certain
 }
 
 /// Had a success come in the last moment of a gap that ended at `end`: the instant whose miss would then
 /// open an incident.
-fn last_miss_after(settings: &Settings, end: UnixMicros) -> UnixMicros {
+fn last_miss_after(settings: &Settings, end: UnixMicros, windows: &[Maintenance]) -> UnixMicros {
     let schedule = &settings.schedule;
-    if let Some(interval) = schedule.interval() {
-        let row = interval
-            .duration()
-            .saturating_mul(settings.failure_threshold);
-        return end + row;
-    }
-    let mut instant = expected_after_run(schedule, end - MICROSECOND);
+    let first = match schedule.interval() {
+        Some(interval) => Some(end + interval.duration()),
+        None => expected_after_run(schedule, end - MICROSECOND),
+    };
+    let held_back = |expected| after_maintenance(settings, expected, windows);
+    let mut expected = first.map(held_back);
     for _ in 1..settings.failure_threshold {
-        instant = instant.and_then(|instant| first_expected(schedule, instant));
+        expected = expected
+            .and_then(|expected| first_expected(schedule, expected))
+            .map(held_back);
     }
-    instant.unwrap_or(end)
+    expected.unwrap_or(end)
 }
 
 /// The instant that counts in place of `expected`, where maintenance holds a miss back: the first one
@@ -240,8 +241,9 @@ pub(crate) fn after_maintenance(
     {
         expected = match settings.schedule.interval() {
             Some(interval) => window.to + interval.duration(),
-            None => first_expected(&settings.schedule, window.to - MICROSECOND)
-                .unwrap_or(window.to),
+            None => {
+                first_expected(&settings.schedule, window.to - MICROSECOND).unwrap_or(window.to)
+            }
         };
     }
     expected

@@ -70,14 +70,11 @@ impl Decision<'_> {
 
     /// A start that was overtaken by the end of its own run, or of a later one.
     fn out_of_order(&self, signal: &Signal) -> bool {
-        match signal.rid {
-            Some(rid) => self.state.finished.contains(&rid),
-            None => {
-                let ended = self.state.last_run.map(|run| run.ended_at);
-                signal.claimed_at.is_some()
-                    && ended.is_some_and(|ended| signal.happened_at() < ended)
-            }
+        if let Some(rid) = signal.rid {
+            return self.state.finished.contains(&rid);
         }
+        let ended = self.state.last_run.map(|run| run.ended_at);
+        signal.claimed_at.is_some() && ended.is_some_and(|ended| signal.happened_at() < ended)
     }
 
     fn start(&mut self, settings: &Settings, signal: &Signal) {
@@ -257,12 +254,11 @@ impl Decision<'_> {
         match self.state.phase {
             // The job says itself what we could not see.
             Phase::Unverified => self.open(cause, Claim::Down, particulars),
-            Phase::Down => {}
             Phase::Warning | Phase::New | Phase::Up | Phase::Paused if enough => {
                 self.open(cause, Claim::Down, particulars);
             }
             Phase::New | Phase::Paused => self.state.phase = Phase::Up,
-            Phase::Up | Phase::Warning => {}
+            Phase::Up | Phase::Warning | Phase::Down => {}
         }
     }
 }

@@ -98,7 +98,6 @@ pub mod seconds {
         use serde::{Deserialize, Deserializer, Serializer};
 
         /// Writes whole seconds or `null`.
-        #[expect(clippy::ref_option, reason = "serde's `with` passes a reference")]
         pub fn serialize<S: Serializer>(
             span: &Option<Duration>,
             out: S,
