@@ -1,15 +1,19 @@
 //! What runs: signals in, deadlines watched, alerts out, the API, the pages, metrics, configuration.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod admin;
 pub mod clock;
 pub mod config;
+mod housekeeping;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod node;
 pub mod random;
+pub mod router;
 mod serve;
 pub mod span;
+mod web;
 
-pub use serve::serve;
+pub use serve::{Server, serve};
