@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nightbeat_domain::{
     Effects, FinishedRun, Gap, HeartbeatId, IgnoredBecause, Maintenance, Settings, State,
@@ -36,13 +37,16 @@ struct Hot<'t, 'w> {
     shared: &'t mut Shared<'w>,
     /// `None`: there is no such heartbeat.
     loaded: HashMap<HeartbeatId, Option<Loaded>>,
+    /// Every signal received up to this instant has been recorded or refused.
+    watermark: UnixMicros,
     done: Done,
 }
 
 /// Records a batch of signals.
 pub(super) fn record(writer: &mut Writer, batch: &Record) -> Result<Done> {
+    let watermark = writer.watermark;
     writer.transaction(|connection, shared| {
-        let mut hot = Hot::begin(connection, shared, &batch.gaps, batch.now)?;
+        let mut hot = Hot::begin(connection, shared, &batch.gaps, batch.now, watermark)?;
         for arrival in &batch.arrivals {
             let recorded = hot.take_in(arrival)?;
             hot.done.recorded.push(recorded);
@@ -53,10 +57,11 @@ pub(super) fn record(writer: &mut Writer, batch: &Record) -> Result<Done> {
 
 /// Judges heartbeats whose deadline may have passed.
 pub(super) fn judge(writer: &mut Writer, request: &Elapse) -> Result<Done> {
+    writer.watermark = writer.watermark.max(request.asof);
     writer.transaction(|connection, shared| {
-        let mut hot = Hot::begin(connection, shared, &request.gaps, request.now)?;
+        let mut hot = Hot::begin(connection, shared, &request.gaps, request.now, request.asof)?;
         for heartbeat in &request.heartbeats {
-            hot.judge(*heartbeat, request.asof)?;
+            hot.judge(*heartbeat)?;
         }
         hot.finish()
     })
@@ -69,6 +74,7 @@ impl<'t, 'w> Hot<'t, 'w> {
         shared: &'t mut Shared<'w>,
         gaps: &[Gap],
         now: UnixMicros,
+        watermark: UnixMicros,
     ) -> Result<Self> {
         let mut sql = Portable::new(connection);
         for gap in gaps {
@@ -80,6 +86,7 @@ impl<'t, 'w> Hot<'t, 'w> {
             connection,
             shared,
             loaded: HashMap::new(),
+            watermark,
             done: Done::default(),
         })
     }
@@ -98,14 +105,22 @@ impl<'t, 'w> Hot<'t, 'w> {
                 Resolved::Several => return Ok(Recorded::Ambiguous),
             },
         };
-        if self.load(heartbeat)?.is_none() {
+        let Some(loaded) = self.load(heartbeat)? else {
             return Ok(Recorded::Unknown);
+        };
+        if created {
+            // Nobody watches it yet.
+            loaded.wake_before = None;
         }
         if let Some(nonce) = &arrival.nonce
             && !self.first_time(heartbeat, nonce, arrival)?
         {
             return Ok(Recorded::Duplicate);
         }
+        // A deadline that passed, but whose turn to be judged has not come yet, is told first: this signal
+        // would make it unseen.
+        let just_before = arrival.signal.received_at - Duration::from_micros(1);
+        self.elapse(heartbeat, just_before.min(self.watermark))?;
         let ignored = self.observe(heartbeat, arrival)?;
         Ok(match ignored {
             Some(reason) => Recorded::Ignored(reason),
@@ -154,32 +169,32 @@ impl<'t, 'w> Hot<'t, 'w> {
         Ok(observed.ignored)
     }
 
-    fn judge(&mut self, heartbeat: HeartbeatId, asof: UnixMicros) -> Result<()> {
-        if self.load(heartbeat)?.is_none() {
+    /// Judges a heartbeat, and says when to look at it again.
+    fn judge(&mut self, heartbeat: HeartbeatId) -> Result<()> {
+        self.elapse(heartbeat, self.watermark)?;
+        if let Some(loaded) = self.load(heartbeat)? {
+            let wake_at = loaded.state.wake_at;
+            self.done.watched.push(Watched { heartbeat, wake_at });
+        }
+        Ok(())
+    }
+
+    /// Decides what has become due by `asof`, if anything: a signal may have moved it on since.
+    fn elapse(&mut self, heartbeat: HeartbeatId, asof: UnixMicros) -> Result<()> {
+        let due = |loaded: &Loaded| loaded.state.wake_at.is_some_and(|at| at <= asof);
+        if !self.load(heartbeat)?.as_deref().is_some_and(due) {
             return Ok(());
         }
         let maintenance = self.maintenance(heartbeat)?;
         let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
             return Ok(());
         };
-        // A signal has moved it on since: only look again later.
-        if loaded.state.wake_at.is_none_or(|at| at > asof) {
-            self.done.watched.push(Watched {
-                heartbeat,
-                wake_at: loaded.state.wake_at,
-            });
-            return Ok(());
-        }
         let around = Surroundings {
             gaps: self.shared.gaps(),
             maintenance: &maintenance,
         };
         let effects = elapse(heartbeat, &loaded.settings, &mut loaded.state, around, asof);
         loaded.changed = true;
-        self.done.watched.push(Watched {
-            heartbeat,
-            wake_at: loaded.state.wake_at,
-        });
         self.carry_out(heartbeat, &effects)
     }
 

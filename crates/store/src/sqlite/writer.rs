@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use nightbeat_domain::{GapLedger, Settings};
+use nightbeat_domain::{GapLedger, Settings, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -26,6 +26,9 @@ pub(crate) struct Writer {
     pub(crate) settings: HashMap<i64, Arc<Settings>>,
     /// The gap ledger, as stored.
     pub(crate) gaps: GapLedger,
+    /// Every signal received up to this instant has been recorded or refused: the latest that a judgement
+    /// was told.
+    pub(crate) watermark: UnixMicros,
     /// The id of the next row of the signal log.
     pub(crate) next_signal: i64,
     /// The id of the next row of the run log.
@@ -47,6 +50,7 @@ impl Writer {
             connection,
             settings: HashMap::new(),
             gaps,
+            watermark: UnixMicros::MIN,
             next_signal,
             next_run,
             fatal: None,
@@ -62,6 +66,10 @@ impl Writer {
             return Err(StoreError::Fatal(reason.clone()));
         }
         let result = self.attempt(work);
+        if result.is_err() {
+            // What was rolled back may have stored settings, and their row is given to others next.
+            self.settings.clear();
+        }
         if let Err(StoreError::Fatal(reason)) = &result {
             self.fatal = Some(reason.clone());
         }
