@@ -153,6 +153,14 @@ CREATE TABLE run_day (
     PRIMARY KEY (heartbeat, day)
 ) STRICT, WITHOUT ROWID;
 
+-- How far retention has come with each heartbeat. Not in heartbeat_state: signals write that row.
+CREATE TABLE pruned (
+    heartbeat BLOB PRIMARY KEY REFERENCES heartbeat (id) ON DELETE CASCADE,
+    signals   INTEGER NOT NULL,                 -- heartbeat_state.signals as its signals were looked through
+    runs      INTEGER NOT NULL,                 -- the same number, as its runs were
+    look_at   INTEGER NOT NULL                  -- when age alone makes another look worth it
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE incident (
     id              BLOB PRIMARY KEY,
     project         BLOB NOT NULL,
