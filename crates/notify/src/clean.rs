@@ -240,7 +240,8 @@ mod tests {
 
     #[test]
     fn only_the_last_lines_of_an_output_stay() {
-        let output: String = (1..=30).map(|n| format!("line {n}\n\n")).collect();
+        let output: Vec<String> = (1..=30).map(|n| format!("line {n}")).collect();
+        let output = output.join("\n\n");
         let lines = clean_output(&output, own());
         assert_eq!(lines.len(), OUTPUT_LINES_MAX);
         assert_eq!(lines[0], "line 21");

@@ -77,3 +77,7 @@ impl Roots {
         builder.build()
     }
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

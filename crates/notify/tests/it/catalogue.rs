@@ -117,11 +117,20 @@ fn lanes_digests_and_secrets_follow_the_kind() {
     assert_eq!(catalogue.secret_fields("ntfy"), ["token"]);
 }
 
+/// Kind, fields, the field that is named, and a part of what is said.
+type Mistake<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
+fn assert_named(mistakes: &[Mistake<'_>]) {
+    for (kind, pairs, field, hint) in mistakes {
+        let error = refusal(kind, pairs);
+        assert_eq!(error.field, *field, "{error}");
+        assert!(error.problem.contains(hint), "{kind} {pairs:?}: {error}");
+    }
+}
+
 #[test]
-fn a_mistake_is_named_with_its_field_and_a_remedy() {
-    let url = ("url", "https://h.example/");
-    let long = "x".repeat(20_000);
-    let cases: &[(&str, &[(&str, &str)], &str, &str)] = &[
+fn unknown_kinds_and_fields_are_named_with_the_nearest_known_one() {
+    assert_named(&[
         ("webhok", &[], "", "did you mean \"webhook\"?"),
         ("carrier pigeon", &[], "", "there is email, ntfy, webhook"),
         ("webhook", &[], "url", "is required"),
@@ -132,122 +141,64 @@ fn a_mistake_is_named_with_its_field_and_a_remedy() {
             "colour",
             "there is body, headers, method, url",
         ),
-        ("webhook", &[("url", "h.example/x")], "url", "is not a URL"),
+    ]);
+}
+
+#[test]
+fn a_wrong_url_is_named_with_a_remedy() {
+    for (url, hint) in [
+        ("h.example/x", "is not a URL"),
+        ("gopher://h.example/", "must begin with https://"),
+        ("https://u:p@h.example/", "send them in a header"),
+        ("https://h.example:25/", "port 25"),
         (
-            "webhook",
-            &[("url", "gopher://h.example/")],
-            "url",
-            "must begin with https://",
-        ),
-        (
-            "webhook",
-            &[("url", "https://u:p@h.example/")],
-            "url",
-            "send them in a header",
-        ),
-        (
-            "webhook",
-            &[("url", "https://h.example:25/")],
-            "url",
-            "port 25",
-        ),
-        (
-            "webhook",
-            &[("url", "https://{{heartbeat.slug}}.example/")],
-            "url",
+            "https://{{heartbeat.slug}}.example/",
             "path and the query only",
         ),
+        ("https://h.example/{{slug}}", "{{slug}} is unknown"),
         (
-            "webhook",
-            &[("url", "https://h.example/{{slug}}")],
-            "url",
-            "{{slug}} is unknown",
-        ),
-        (
-            "webhook",
-            &[("url", "https://h.example/{{heartbeat.nmae}}")],
-            "url",
+            "https://h.example/{{heartbeat.nmae}}",
             "did you mean \"heartbeat.name\"?",
         ),
-        (
-            "webhook",
-            &[("url", "https://h.example/{{field.headers}}")],
-            "url",
-            "is unknown",
-        ),
-        (
-            "webhook",
-            &[url, ("method", "BREW")],
-            "method",
-            "must be one of POST, PUT",
-        ),
-        (
-            "webhook",
-            &[url, ("headers", "no colon")],
-            "headers",
-            "write Name: value",
-        ),
-        (
-            "webhook",
-            &[url, ("headers", "Bad Name: x")],
-            "headers",
-            "is not a header's name",
-        ),
-        (
-            "webhook",
-            &[url, ("headers", "Host: internal")],
-            "headers",
-            "set by Nightbeat itself",
-        ),
-        (
-            "webhook",
-            &[url, ("headers", "X: {{oops}}")],
-            "headers",
-            "{{oops}} is unknown",
-        ),
-        (
-            "webhook",
-            &[url, ("headers", "X: a\u{0}b")],
-            "headers",
-            "control character",
-        ),
-        (
-            "webhook",
-            &[url, ("body", "plain {{title}}")],
-            "body",
-            "is not JSON",
-        ),
-        (
-            "webhook",
-            &[url, ("body", "{\"a\": {{title}}}")],
-            "body",
-            "placeholders in quotes",
-        ),
-        (
-            "webhook",
-            &[url, ("body", "{\"a\": \"{{titel}}\"}")],
-            "body",
-            "did you mean \"title\"?",
-        ),
-        (
-            "webhook",
-            &[url, ("body", "\"{{title\"")],
-            "body",
-            "not closed",
-        ),
-        (
-            "webhook",
-            &[url, ("body", &long)],
-            "body",
-            "longer than 16384 bytes",
-        ),
+        ("https://h.example/{{field.headers}}", "is unknown"),
+        ("https://h.example/{{title", "not closed"),
+    ] {
+        assert_named(&[("webhook", &[("url", url)], "url", hint)]);
+    }
+    let server = ("server", "https://h.example/{{title}}");
+    assert_named(&[(
+        "ntfy",
+        &[("topic", "t"), server],
+        "server",
+        "takes no placeholders",
+    )]);
+}
+
+#[test]
+fn wrong_methods_headers_and_bodies_are_named_with_a_remedy() {
+    let long = "x".repeat(20_000);
+    for (field, value, hint) in [
+        ("method", "BREW", "must be one of POST, PUT"),
+        ("headers", "no colon", "write Name: value"),
+        ("headers", "Bad Name: x", "is not a header's name"),
+        ("headers", "Host: internal", "set by Nightbeat itself"),
+        ("headers", "X: {{oops}}", "{{oops}} is unknown"),
+        ("headers", "X: a\u{0}b", "control character"),
+        ("body", "plain {{title}}", "is not JSON"),
+        ("body", "{\"a\": {{title}}}", "placeholders in quotes"),
+        ("body", "{\"a\": \"{{titel}}\"}", "did you mean \"title\"?"),
+        ("body", "\"{{title\"", "not closed"),
+        ("body", &long, "longer than 16384 bytes"),
+    ] {
+        let url = ("url", "https://h.example/");
+        assert_named(&[("webhook", &[url, (field, value)], field, hint)]);
+    }
+}
+
+#[test]
+fn wrong_topics_and_addresses_are_named_with_a_remedy() {
+    assert_named(&[
         ("ntfy", &[("topic", "a\nb")], "topic", "line break"),
-        (
-            "ntfy",
-            &[("topic", "t"), ("server", "https://h.example/{{title}}")],
-            "server",
-            "takes no placeholders",
-        ),
         ("email", &[("to", "me")], "to", "is not an e-mail address"),
         (
             "email",
@@ -257,10 +208,5 @@ fn a_mistake_is_named_with_its_field_and_a_remedy() {
         ),
         ("email", &[("to", ", ,")], "to", "takes 1 to 20 addresses"),
         ("email", &[("to", "me@exämple.org")], "to", "xn--"),
-    ];
-    for (kind, pairs, field, hint) in cases {
-        let error = refusal(kind, pairs);
-        assert_eq!(error.field, *field, "{error}");
-        assert!(error.problem.contains(hint), "{kind} {pairs:?}: {error}");
-    }
+    ]);
 }

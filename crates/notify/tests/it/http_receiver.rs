@@ -99,7 +99,7 @@ impl Receiver {
 
 async fn serve(mut stream: TcpStream, behaviour: Behaviour, requests: Arc<Mutex<Vec<Request>>>) {
     match behaviour {
-        Behaviour::Silent => std::future::pending().await,
+        Behaviour::Silent => std::future::pending::<()>().await,
         Behaviour::Reset => stream.set_zero_linger().unwrap(),
         Behaviour::Answer(answer) => {
             let request = read_request(&mut stream).await;
@@ -110,7 +110,7 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, requests: Arc<Mutex<
             let request = read_request(&mut stream).await;
             requests.lock().unwrap().push(request);
             stream.write_all(answer.as_bytes()).await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -130,6 +130,10 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_the_others() {
     let mails = server.mails();
     assert_eq!(mails.len(), 2);
     assert_eq!(mails[1].to, ["gone@example.org", "busy@example.org"]);
+    // Once those who refuse are taken out of the channel, everyone has it.
+    let me = fields(&[("to", "me@example.org")]);
+    notifier.send("email", &me, &alert).await.unwrap();
+    assert_eq!(server.mails().len(), 2);
 }
 
 #[tokio::test]

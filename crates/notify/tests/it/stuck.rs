@@ -1,5 +1,7 @@
 //! Receivers that stop in the middle. Every attempt ends by itself, and says where it stopped.
 
+use nightbeat_notify::{SmtpSettings, SmtpTls};
+
 use crate::cast::{fields, impatient, missed, one};
 use crate::http_receiver::{Behaviour, Receiver};
 use crate::smtp_server::{Server, SmtpStep};
@@ -74,4 +76,31 @@ async fn a_mail_server_that_stops_after_accepting_has_accepted() {
     let to = fields(&[("to", "me@example.org")]);
     notifier.send("email", &to, &one(missed())).await.unwrap();
     assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_silent_to_tls_ends_the_attempt() {
+    let receiver = Receiver::start(Behaviour::Silent).await;
+    let url = receiver.url("/").replace("http://", "https://");
+    let settings = fields(&[("url", &url)]);
+    let error = impatient(None)
+        .send("webhook", &settings, &one(missed()))
+        .await
+        .unwrap_err();
+    assert!(!error.refused, "{error}");
+
+    let smtp = SmtpSettings {
+        port: Some(receiver.port),
+        tls: SmtpTls::Implicit,
+        ..Server::start().await.settings()
+    };
+    let to = fields(&[("to", "me@example.org")]);
+    let error = impatient(Some(smtp))
+        .send("email", &to, &one(missed()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.detail,
+        "127.0.0.1 did not answer to greeting and EHLO within 200ms"
+    );
 }
