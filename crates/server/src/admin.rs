@@ -6,49 +6,41 @@
 
 use std::path::Path;
 
-use nightbeat_domain::ProjectId;
+use nightbeat_domain::UnixMicros;
+use nightbeat_store::{Opener, Store};
 
+use crate::accounts;
+pub use crate::accounts::{Init, InitError, Initialised};
+use crate::clock::Clock;
 use crate::config::Database;
 
-/// The first account and project of a server, or further ones.
-#[derive(Debug, Clone)]
-pub struct Init {
-    /// The account's e-mail address.
-    pub email: String,
-    /// Its password; without one it cannot sign in by password.
-    pub password: Option<String>,
-    /// The project's name.
-    pub project: String,
-}
-
-/// What was created. The keys are shown this once: only their hashes are stored.
-#[derive(Debug, Clone)]
-pub struct Initialised {
-    /// The project.
-    pub project_id: ProjectId,
-    /// May read and change everything in it.
-    pub api_key: String,
-    /// May read.
-    pub read_only_key: String,
-    /// Opens the project's slug URLs.
-    pub ping_key: String,
-}
-
 /// Creates an account (where the address has none yet), a project of its own, and the project's keys.
-/// Creates the database where there is none.
-pub fn init(database: &Database, init: &Init) -> anyhow::Result<Initialised> {
-    let _ = (database, init);
-    anyhow::bail!("not there yet")
+/// Creates the database where there is none. Builds its own runtime: call it outside of one.
+pub fn init(database: &Database, init: Init) -> anyhow::Result<Initialised> {
+    let store = open(database)?;
+    let now = UnixMicros(Clock::of_process().read().wall_micros);
+    Ok(waiting()?.block_on(accounts::create(&store, init, false, now))?)
 }
 
 /// Copies the whole database to `to`, as it is at one instant, while the server goes on.
 pub fn backup(database: &Database, to: &Path) -> anyhow::Result<()> {
-    let _ = (database, to);
+    let _ = (open(database)?, to);
     anyhow::bail!("not there yet")
 }
 
 /// Looks the whole database over. What is wrong with it, a line each; empty when all is well.
 pub fn check(database: &Database) -> anyhow::Result<Vec<String>> {
-    let _ = database;
+    let _ = open(database)?;
     anyhow::bail!("not there yet")
+}
+
+fn open(database: &Database) -> anyhow::Result<Store> {
+    let Database::Sqlite(path) = database;
+    Ok(Store::open_sqlite(path, Opener::Tool)?.store)
+}
+
+fn waiting() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }

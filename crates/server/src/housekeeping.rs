@@ -20,7 +20,7 @@ const SEARCH_AT_ONCE: u32 = 10_000;
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// Starts the tasks; they end when `shutdown` begins.
-pub fn start(
+pub(crate) fn start(
     config: &Config,
     store: &Store,
     node: &NodeHandle,

@@ -11,7 +11,7 @@ pub mod ingest;
 pub mod metrics;
 pub mod node;
 pub mod random;
-pub mod router;
+mod router;
 mod serve;
 pub mod span;
 mod web;

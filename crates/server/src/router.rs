@@ -3,33 +3,56 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::StatusCode;
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::Store;
 
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::http::Shutdown;
+use crate::metrics::{Metrics, RequestLabel};
 use crate::node::NodeHandle;
+use crate::web::{Setup, Web};
 
 /// What handlers work with.
 #[derive(Debug, Clone)]
-pub struct RouterParts {
+pub(crate) struct RouterParts {
     /// Where it is stored.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The node.
-    pub node: NodeHandle,
+    pub(crate) node: NodeHandle,
     /// The kinds of channels.
-    pub catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<Catalogue>,
     /// What sends.
-    pub notifier: Arc<Notifier>,
+    pub(crate) notifier: Arc<Notifier>,
     /// The public URL, without a slash at its end.
-    pub public_url: Arc<str>,
+    pub(crate) public_url: Arc<str>,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The one-time setup link.
+    pub(crate) setup: Arc<Setup>,
+    /// Says when the server begins to stop: it is not ready any more.
+    pub(crate) shutdown: Shutdown,
 }
 
-/// The router: probes now; the pages and the API nest here.
-pub fn router(config: &Config, parts: RouterParts) -> Router {
-    let _ = (config, parts);
-    Router::new().route("/healthz", get(|| async { "OK\n" }))
+/// The router: the pages and the probes; the API nests here.
+pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
+    let metrics = Arc::clone(&parts.metrics);
+    Web::new(config, parts)
+        .router()
+        .layer(axum::middleware::from_fn_with_state(metrics, count))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+}
+
+/// Counts requests by the route that matched; what matched none is `none`.
+async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or("none", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let label = RequestLabel { path, status };
+    metrics.requests.get_or_create(&label).inc();
+    response
 }

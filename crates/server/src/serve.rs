@@ -1,11 +1,14 @@
 //! The whole server, from a configuration to its end.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use nightbeat_notify::{Catalogue, Notifier, Outgoing, SmtpSettings};
+use nightbeat_store::control::projects;
 use nightbeat_store::{Opened, Opener, Store};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -17,9 +20,14 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::node::{Node, NodeHandle, Parts};
 use crate::router::{self, RouterParts};
+use crate::web::Setup;
+
+/// Files that are open besides connections: the database and its readers, deliveries on their way, logs.
+const FILES_RESERVED: u64 = 192;
 
 /// Runs the server until it is told to stop (SIGTERM, SIGINT) or cannot go on. Builds its own runtime.
 pub fn serve(config: Config) -> anyhow::Result<()> {
+    let config = within_file_limit(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -28,6 +36,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut server = Server::start(config, Clock::of_process()).await?;
+        server.announce()?;
         tokio::select! {
             _ = terminate.recv() => tracing::info!("told to stop"),
             _ = interrupt.recv() => tracing::info!("told to stop"),
@@ -40,11 +49,13 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
+    config: Config,
     addresses: Vec<SocketAddr>,
+    setup_path: Option<String>,
     node: NodeHandle,
     store: Store,
     switch: ShutdownSwitch,
-    shutdown: Shutdown,
+    node_switch: ShutdownSwitch,
     running: JoinHandle<anyhow::Result<()>>,
     accepting: JoinHandle<()>,
 }
@@ -73,7 +84,10 @@ impl Server {
             metrics: Arc::clone(&metrics),
             inbox_signals_max: config.limits.inbox_signals,
         });
+        let (setup, setup_path) = setup(&store).await?;
         let (switch, shutdown) = Shutdown::new();
+        // The node ends after the connections: requests under way want its answer.
+        let (node_switch, node_shutdown) = Shutdown::new();
         let router = router::router(
             &config,
             RouterParts {
@@ -83,6 +97,8 @@ impl Server {
                 notifier,
                 public_url,
                 metrics: Arc::clone(&metrics),
+                setup: Arc::new(setup),
+                shutdown: shutdown.clone(),
             },
         );
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
@@ -90,14 +106,21 @@ impl Server {
         housekeeping::start(&config, &store, &handle, &metrics, &shutdown);
         // The node starts before the first connection is accepted, so the gap that it records covers all
         // the time in which nobody could signal.
-        let running = tokio::spawn(node.run(shutdown.clone()));
-        let accepting = tokio::spawn(accept(listeners, app, config, metrics, shutdown.clone()));
+        let running = tokio::spawn(node.run(node_shutdown));
+        let accepting = {
+            let (config, handle) = (config.clone(), handle.clone());
+            tokio::spawn(async move {
+                http::run(listeners, app, &config, metrics, handle, shutdown).await;
+            })
+        };
         Ok(Self {
+            config,
             addresses,
+            setup_path,
             node: handle,
             store,
             switch,
-            shutdown,
+            node_switch,
             running,
             accepting,
         })
@@ -106,6 +129,11 @@ impl Server {
     /// The TCP addresses on which it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The path of the one-time setup link, on a server without projects.
+    pub fn setup_path(&self) -> Option<&str> {
+        self.setup_path.as_deref()
     }
 
     /// The handle on its node.
@@ -125,24 +153,35 @@ impl Server {
         }
     }
 
-    /// Stops: accepts no more, answers what is under way, writes down what waits. An error when the node
+    /// Stops: is not ready, accepts no more, answers what is under way, writes down what waits. An error when the node
     /// had to end by itself.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.switch.begin();
-        drop(self.shutdown);
         self.accepting.await.context("the accept loop panicked")?;
+        self.node_switch.begin();
         self.running.await.context("the node panicked")?
     }
-}
 
-async fn accept(
-    listeners: Vec<Bound>,
-    app: Arc<App>,
-    config: Config,
-    metrics: Arc<Metrics>,
-    shutdown: Shutdown,
-) {
-    http::run(listeners, app, &config, metrics, shutdown).await;
+    /// Tells the person who started it where it is, and how to begin.
+    fn announce(&self) -> std::io::Result<()> {
+        let url = self.config.public_url.as_str();
+        let listening: Vec<String> = self.config.listen.iter().map(ToString::to_string).collect();
+        let listening = listening.join(", ");
+        let mut out = std::io::stderr().lock();
+        writeln!(
+            out,
+            "Nightbeat listens on {listening}; people and jobs reach it at {url}"
+        )?;
+        if let Some(path) = &self.setup_path {
+            let database = &self.config.database;
+            write!(
+                out,
+                "\nThis server has no project yet. Open this link, which works once:\n\n    {url}{path}\n\n\
+                 or run\n\n    nightbeat init --email you@example.org --database {database}\n\n"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 fn open(database: &Database) -> anyhow::Result<Opened> {
@@ -180,4 +219,38 @@ fn smtp(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
             .context("smtp.from: say who sends the mails")?,
         helo: None,
     }))
+}
+
+/// A setup link where the server has no project yet.
+async fn setup(store: &Store) -> anyhow::Result<(Setup, Option<String>)> {
+    if store.read(projects::count).await? > 0 {
+        return Ok((Setup::closed(), None));
+    }
+    let (setup, path) = Setup::opened();
+    Ok((setup, Some(path)))
+}
+
+/// As many connections as the process may open files. The soft limit is raised to the hard one first:
+/// it is low for the sake of programs that use `select`, which we do not.
+fn within_file_limit(mut config: Config) -> anyhow::Result<Config> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).context("cannot raise the limit of open files")?;
+    // None says "without limit".
+    let room = limit.maximum.map_or(u64::MAX, |files| {
+        files.saturating_sub(FILES_RESERVED).max(1)
+    });
+    let wanted = config.limits.connections as u64;
+    if wanted > room {
+        tracing::warn!(
+            wanted,
+            room,
+            "fewer connections than limits.connections: raise LimitNOFILE"
+        );
+        config.limits.connections = usize::try_from(room).unwrap_or(usize::MAX);
+    }
+    Ok(config)
 }

@@ -11,8 +11,10 @@ use nightbeat_notify::IpNet;
 use crate::config::{Config, neighbourhood};
 use crate::metrics::{Metrics, ReasonLabel};
 
+/// Why a connection of an address that has its share already is refused.
+const OVER_SHARE: &str = "connections_per_address";
+
 /// Counts open connections.
-#[derive(Debug)]
 pub(super) struct Admission {
     room: Arc<Semaphore>,
     connections_max: u32,
@@ -21,10 +23,10 @@ pub(super) struct Admission {
     /// A std mutex: held for one look-up, never across an await.
     per_address: Mutex<HashMap<IpAddr, usize>>,
     metrics: Arc<Metrics>,
+    lost: Box<dyn Fn() + Send + Sync>,
 }
 
 /// One open connection; it is counted until this is dropped.
-#[derive(Debug)]
 pub(super) struct Admitted {
     admission: Arc<Admission>,
     neighbours: Option<IpAddr>,
@@ -32,7 +34,12 @@ pub(super) struct Admitted {
 }
 
 impl Admission {
-    pub(super) fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+    /// No connections yet. `lost` is told of each that nobody could have had: it may have been a signal.
+    pub(super) fn new(
+        config: &Config,
+        metrics: Arc<Metrics>,
+        lost: Box<dyn Fn() + Send + Sync>,
+    ) -> Self {
         let limits = &config.limits;
         Self {
             room: Arc::new(Semaphore::new(limits.connections)),
@@ -41,6 +48,7 @@ impl Admission {
             exempt: config.trusted_proxies.networks.clone(),
             per_address: Mutex::default(),
             metrics,
+            lost,
         }
     }
 
@@ -58,7 +66,7 @@ impl Admission {
                 .unwrap_or_else(PoisonError::into_inner);
             let count = open.entry(neighbours).or_default();
             if *count >= self.per_address_max {
-                return Err(self.refused("connections_per_address"));
+                return Err(self.refused(OVER_SHARE));
             }
             *count += 1;
         }
@@ -72,6 +80,10 @@ impl Admission {
 
     /// Counts a connection that could not be taken.
     pub(super) fn refused(&self, reason: &'static str) -> &'static str {
+        // One address over its own share says nothing of whether the others could reach us.
+        if reason != OVER_SHARE {
+            (self.lost)();
+        }
         self.metrics
             .refusals
             .get_or_create(&ReasonLabel { reason })
@@ -122,7 +134,7 @@ mod tests {
         config.limits.connections = connections;
         config.limits.connections_per_address = per_address;
         config.trusted_proxies.networks = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(&config, Arc::default()))
+        Arc::new(Admission::new(&config, Arc::default(), Box::new(|| {})))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a peer may have no address")]
@@ -133,22 +145,22 @@ mod tests {
     #[test]
     fn one_address_has_its_share_and_gets_it_back() {
         let admission = admission(100, 2);
-        let first = admission.admit(peer("203.0.113.1")).unwrap();
-        let _second = admission.admit(peer("203.0.113.1")).unwrap();
+        let first = admission.admit(peer("203.0.113.1")).ok().unwrap();
+        let _second = admission.admit(peer("203.0.113.1")).ok().unwrap();
         assert_eq!(
-            admission.admit(peer("203.0.113.1")).unwrap_err(),
+            admission.admit(peer("203.0.113.1")).err().unwrap(),
             "connections_per_address"
         );
-        let _other = admission.admit(peer("203.0.113.2")).unwrap();
+        let _other = admission.admit(peer("203.0.113.2")).ok().unwrap();
         drop(first);
-        let _third = admission.admit(peer("203.0.113.1")).unwrap();
+        let _third = admission.admit(peer("203.0.113.1")).ok().unwrap();
         assert_eq!(admission.metrics.connections.get(), 3);
     }
 
     #[test]
     fn an_ipv6_network_is_one_address() {
         let admission = admission(100, 1);
-        let _one = admission.admit(peer("2001:db8::1")).unwrap();
+        let _one = admission.admit(peer("2001:db8::1")).ok().unwrap();
         assert!(admission.admit(peer("2001:db8::2")).is_err());
         assert!(admission.admit(peer("2001:db8:0:1::2")).is_ok());
     }
@@ -166,7 +178,7 @@ mod tests {
         let taken: Vec<_> = peers
             .iter()
             .flat_map(|peer| [*peer; 3])
-            .map(|peer| admission.admit(peer).unwrap())
+            .map(|peer| admission.admit(peer).ok().unwrap())
             .collect();
         assert_eq!(taken.len(), 15);
     }
@@ -175,10 +187,10 @@ mod tests {
     async fn in_all_there_is_room_for_so_many() {
         let admission = admission(2, 9);
         let held = [
-            admission.admit(None).unwrap(),
-            admission.admit(None).unwrap(),
+            admission.admit(None).ok().unwrap(),
+            admission.admit(None).ok().unwrap(),
         ];
-        assert_eq!(admission.admit(None).unwrap_err(), "connections");
+        assert_eq!(admission.admit(None).err().unwrap(), "connections");
         let refusals = admission
             .metrics
             .refusals

@@ -23,6 +23,7 @@ pub use log::cut_path;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::node::NodeHandle;
 use admission::Admission;
 
 /// How long requests that are under way may take when the server stops.
@@ -69,9 +70,14 @@ pub async fn run(
     app: Arc<App>,
     config: &Config,
     metrics: Arc<Metrics>,
+    node: NodeHandle,
     shutdown: Shutdown,
 ) {
-    let admission = Arc::new(Admission::new(config, Arc::clone(&metrics)));
+    let admission = Arc::new(Admission::new(
+        config,
+        Arc::clone(&metrics),
+        Box::new(move || node.refused()),
+    ));
     let server = connection::Server::new(app, config.limits.header_timeout);
     let mut loops = tokio::task::JoinSet::new();
     for listener in listeners {

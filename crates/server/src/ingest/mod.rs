@@ -22,6 +22,7 @@ use nightbeat_store::{Arrival, NewHeartbeat, Target};
 use prometheus_client::metrics::counter::Counter;
 
 pub use query::{METRICS_MAX, SignalQuery};
+pub(crate) use text::form_field;
 
 use crate::config::Config;
 use crate::metrics::{Metrics, OutcomeLabel};
@@ -80,12 +81,12 @@ impl Ingest {
             Method::OPTIONS => return self.answers.options(),
             _ => return self.answers.method(),
         };
+        let began = tokio::time::Instant::now();
         let url = url::parse_tail(&head.uri.path()[tail_at..], head.uri.query());
         let (response, outcome) = match url {
             Err(problem) => self.answers.problem(&problem),
             Ok(url) if body.is_end_stream() => {
-                let arrival =
-                    self.arrival(url, method, &head.headers, client, SignalBody::default());
+                let arrival = arrival(url, method, &head.headers, client, SignalBody::default());
                 self.answers.of(self.node.signal(arrival).await)
             }
             Ok(url) => {
@@ -106,6 +107,8 @@ impl Ingest {
             }
         };
         self.count(outcome);
+        let waited = began.elapsed().as_secs_f64();
+        self.metrics.signal_seconds.observe(waited);
         response
     }
 
@@ -119,7 +122,7 @@ impl Ingest {
         arriving: Arriving,
     ) -> (Response<Body>, &'static str) {
         let unfinished = body.unfinished;
-        let arrival = self.arrival(url, method, headers, client, body);
+        let arrival = arrival(url, method, headers, client, body);
         let stored = self.node.announced_signal(arriving, arrival).await;
         let (mut response, outcome) = self.answers.of(stored);
         if unfinished {
@@ -128,46 +131,6 @@ impl Ingest {
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         (response, outcome)
-    }
-
-    fn arrival(
-        &self,
-        url: SignalUrl,
-        method: &'static str,
-        headers: &HeaderMap,
-        client: Option<IpAddr>,
-        body: SignalBody,
-    ) -> Arrival {
-        // The node stamps it, under the same lock under which it decides what may be judged.
-        let received_at = UnixMicros::MIN;
-        let looks_only = matches!(method, "GET" | "HEAD") && client::is_previewer(headers);
-        let SignalUrl {
-            target,
-            kind,
-            exit_code,
-            query,
-        } = url;
-        Arrival {
-            target: whom(target, query.create),
-            signal: Signal {
-                kind,
-                received_at,
-                claimed_at: query.claimed_at,
-                rid: query.rid,
-                exit_code,
-                metrics: query.metrics,
-                broken_rules: Vec::new(),
-                ignored: looks_only.then_some(IgnoredBecause::Previewer),
-            },
-            nonce: query.nonce,
-            method,
-            source: client
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
-            user_agent: client::user_agent(headers),
-            body: body.kept,
-            body_bytes: body.bytes,
-        }
     }
 
     fn count(&self, outcome: &'static str) {
@@ -179,6 +142,45 @@ impl Ingest {
                 .get_or_create(&OutcomeLabel { outcome })
                 .inc();
         }
+    }
+}
+
+fn arrival(
+    url: SignalUrl,
+    method: &'static str,
+    headers: &HeaderMap,
+    client: Option<IpAddr>,
+    body: SignalBody,
+) -> Arrival {
+    // The node stamps it, under the same lock under which it decides what may be judged.
+    let received_at = UnixMicros::MIN;
+    let looks_only = matches!(method, "GET" | "HEAD") && client::is_previewer(headers);
+    let SignalUrl {
+        target,
+        kind,
+        exit_code,
+        query,
+    } = url;
+    Arrival {
+        target: whom(target, query.create),
+        signal: Signal {
+            kind,
+            received_at,
+            claimed_at: query.claimed_at,
+            rid: query.rid,
+            exit_code,
+            metrics: query.metrics,
+            broken_rules: Vec::new(),
+            ignored: looks_only.then_some(IgnoredBecause::Previewer),
+        },
+        nonce: query.nonce,
+        method,
+        source: client
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+        user_agent: client::user_agent(headers),
+        body: body.kept,
+        body_bytes: body.bytes,
     }
 }
 

@@ -47,6 +47,16 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     parts.map(|part| part.split_once('=').unwrap_or((part, "")))
 }
 
+/// The first field of that name in a form (`application/x-www-form-urlencoded`). What is not UTF-8
+/// becomes U+FFFD.
+pub(crate) fn form_field(body: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let mut fields = pairs(&text).map(|(name, value)| (decoded(name, true), decoded(value, true)));
+    fields
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +76,18 @@ mod tests {
             assert_eq!(decoded(text, false), in_path, "{text}");
             assert_eq!(decoded(text, true), in_query, "{text}");
         }
+    }
+
+    #[test]
+    fn a_field_of_a_form_is_found_by_its_name() {
+        let body = b"email=ana%40example.org&project=My+home&password=%ff%E2%82%AC&email=second";
+        assert_eq!(
+            form_field(body, "email").as_deref(),
+            Some("ana@example.org")
+        );
+        assert_eq!(form_field(body, "project").as_deref(), Some("My home"));
+        assert_eq!(form_field(body, "password").as_deref(), Some("\u{fffd}€"));
+        assert_eq!(form_field(body, "other"), None);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! The HTTP API under `/api/v1`, as `docs/api.md` describes it.
+//!
+//! One file per resource; what the wire sees of it stands in `shapes`. A request passes `caller` (whose
+//! key is it, may it do that?), then `input` (JSON and queries, read strictly), then its handler, whose
+//! answer is JSON or a [`Problem`](problem::Problem).
+
+mod answer;
+mod caller;
+mod channels;
+mod deliveries;
+mod heartbeats;
+mod incidents;
+mod input;
+mod keys;
+mod maintenance;
+mod names;
+mod openapi;
+mod problem;
+mod project;
+mod runs;
+mod shapes;
+mod signals;
+mod slug;
+mod state;
+mod text;
+mod version;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use state::ApiState;
+
+/// The API, to be nested at `/api/v1`.
+pub fn router(state: ApiState) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    let document = openapi::text(openapi::complete(document, &state.public_url));
+    let guard = middleware::from_fn_with_state(state.clone(), caller::know);
+    Router::new()
+        .merge(
+            routes
+                .fallback(problem::not_found)
+                .method_not_allowed_fallback(problem::method_not_allowed)
+                .layer(guard),
+        )
+        .merge(
+            Router::new()
+                .route("/openapi.json", get(|| openapi::serve(document)))
+                .method_not_allowed_fallback(problem::method_not_allowed),
+        )
+        .layer(middleware::map_response(answer::private))
+        .with_state(state)
+}
+
+/// Every route that needs a key, and its description.
+fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(project::show_project, project::change_project))
+        .routes(routes!(
+            heartbeats::list_heartbeats,
+            heartbeats::create_heartbeat
+        ))
+        .routes(routes!(
+            heartbeats::show_heartbeat,
+            heartbeats::change_heartbeat,
+            heartbeats::delete_heartbeat
+        ))
+        .routes(routes!(heartbeats::pause_heartbeat))
+        .routes(routes!(heartbeats::resume_heartbeat))
+        .routes(routes!(signals::list_signals))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(incidents::list_incidents_of_heartbeat))
+        .routes(routes!(incidents::list_incidents))
+        .routes(routes!(incidents::show_incident))
+        .routes(routes!(incidents::acknowledge_incident))
+        .routes(routes!(incidents::snooze_incident))
+        .routes(routes!(channels::list_channels, channels::create_channel))
+        .routes(routes!(
+            channels::show_channel,
+            channels::change_channel,
+            channels::delete_channel
+        ))
+        .routes(routes!(channels::test_channel))
+        .routes(routes!(channels::list_channel_kinds))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::show_delivery))
+        .routes(routes!(deliveries::dismiss_delivery))
+        .routes(routes!(
+            maintenance::list_maintenance,
+            maintenance::create_maintenance
+        ))
+        .routes(routes!(maintenance::delete_maintenance))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::delete_key))
+}

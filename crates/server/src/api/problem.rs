@@ -1,0 +1,165 @@
+//! Errors as answers: problem details (RFC 9457).
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use nightbeat_domain::SettingsError;
+use nightbeat_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// When a client that could not be served should come again.
+const RETRY_AFTER_SECONDS: u16 = 5;
+/// The longest detail: what was sent is quoted in it, but not a megabyte of it.
+const DETAIL_CHARS_MAX: usize = 400;
+
+/// What is wrong (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong, and what would be right.
+    detail: String,
+    /// The field or query parameter that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+}
+
+impl Problem {
+    /// A problem with this status.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            detail: cut(detail.into()),
+            field: None,
+        }
+    }
+
+    /// 422: a field that cannot be taken, and why.
+    pub(super) fn field(field: &str, problem: impl std::fmt::Display) -> Self {
+        Self::about(StatusCode::UNPROCESSABLE_ENTITY, field, problem)
+    }
+
+    /// 400: a query parameter that is not understood, and why.
+    pub(super) fn parameter(name: &str, problem: impl std::fmt::Display) -> Self {
+        Self::about(StatusCode::BAD_REQUEST, name, problem)
+    }
+
+    /// 404: no such thing in this project.
+    pub(super) fn missing(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no such {what} in this project"),
+        )
+    }
+
+    /// 409: it collides with something.
+    pub(super) fn conflict(field: &str, problem: impl std::fmt::Display) -> Self {
+        Self::about(StatusCode::CONFLICT, field, problem)
+    }
+
+    /// 401: who are you?
+    pub(super) fn unknown_caller(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    fn about(status: StatusCode, field: &str, problem: impl std::fmt::Display) -> Self {
+        Self {
+            field: Some(cut(field.to_owned())),
+            ..Self::new(status, format!("{field}: {problem}"))
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, media_type);
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let unavailable = |detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        match error {
+            StoreError::Unavailable(_) => unavailable("it cannot be stored or read now; try again"),
+            StoreError::Unknown(_) => unavailable(
+                "it is not known whether it was stored; look before you try again",
+            ),
+            StoreError::Conflict(what) => Self::new(StatusCode::CONFLICT, what),
+            StoreError::Broken(_) => {
+                tracing::error!(%error, "an API request failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "a stored row cannot be read; the server's log says which",
+                )
+            }
+            StoreError::Fatal(_) => {
+                tracing::error!(%error, "an API request failed");
+                unavailable("the database cannot be used; the server's log says why")
+            }
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        Self::field(error.field, error.problem)
+    }
+}
+
+/// The answer to a path that is none of ours.
+pub(super) async fn not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; /api/v1/openapi.json describes what there is",
+    )
+}
+
+/// The answer to a method that a path does not know.
+pub(super) async fn method_not_allowed(method: Method) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not possible here; the header Allow says what is"),
+    )
+}
+
+/// The status in the words of RFC 9110, which renamed two of them.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        status => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(DETAIL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,174 @@
+//! What handlers work with, and how they reach the store.
+
+use std::sync::Arc;
+
+use nightbeat_domain::UnixMicros;
+use nightbeat_notify::{Catalogue, Notifier};
+use nightbeat_store::people::Taken;
+use nightbeat_store::sql::Sql;
+use nightbeat_store::{Store, StoreError, Watched};
+use tokio::sync::Semaphore;
+
+use super::problem::Problem;
+use crate::node::NodeHandle;
+
+/// How many tests of channels run at once: each waits for a stranger's server.
+const TESTS_AT_ONCE: usize = 16;
+
+/// What handlers work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// Where it is stored.
+    pub store: Store,
+    /// The node: it is told what to watch and that there is something to deliver.
+    pub node: NodeHandle,
+    /// The kinds of channels.
+    pub catalogue: Arc<Catalogue>,
+    /// What sends a test.
+    pub notifier: Arc<Notifier>,
+    /// The public URL, without a slash at its end.
+    pub public_url: Arc<str>,
+    /// Who tests a channel holds one of these.
+    pub(super) tests: Arc<Semaphore>,
+}
+
+/// What the node must hear once a change is durable.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    watched: Vec<Watched>,
+    deliveries: u32,
+}
+
+/// Why a verb in a transaction did not do it; either rolls the transaction back.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The store could not.
+    Store(StoreError),
+    /// The request asks for what may not be.
+    Problem(Problem),
+}
+
+impl ApiState {
+    /// The state of the handlers. `public_url` has no slash at its end.
+    pub fn new(
+        store: Store,
+        node: NodeHandle,
+        catalogue: Arc<Catalogue>,
+        notifier: Arc<Notifier>,
+        public_url: Arc<str>,
+    ) -> Self {
+        Self {
+            store,
+            node,
+            catalogue,
+            notifier,
+            public_url,
+            tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
+        }
+    }
+
+    /// The instant now.
+    pub(super) fn now(&self) -> UnixMicros {
+        self.node.now()
+    }
+
+    /// Looks something up on a snapshot.
+    pub(super) async fn read<T, F>(&self, verb: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql) -> Result<T, Refusal> + Send + 'static,
+    {
+        let mut refused = RefusedBy::default();
+        let keep = refused.clone();
+        let done = self
+            .store
+            .read(move |sql| verb(sql).map_err(|refusal| keep.put(refusal)))
+            .await;
+        done.map_err(|error| refused.problem(error))
+    }
+
+    /// Changes something in one transaction; when it is durable, the node is told. All of it happens also
+    /// when the client goes away meanwhile.
+    pub(super) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
+    {
+        let api = self.clone();
+        let task = tokio::spawn(async move {
+            let mut refused = RefusedBy::default();
+            let keep = refused.clone();
+            let done = api.store.write(move |sql| {
+                let mut told = Told::default();
+                let value = verb(sql, &mut told).map_err(|refusal| keep.put(refusal))?;
+                Ok((value, told))
+            });
+            let (value, told) = done.await.map_err(|error| refused.problem(error))?;
+            api.tell(told);
+            Ok(value)
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        if !told.watched.is_empty() {
+            self.node.watch(told.watched);
+        }
+        if told.deliveries > 0 {
+            self.node.deliveries_queued();
+        }
+    }
+}
+
+impl Told {
+    /// A heartbeat must be looked at then.
+    pub(super) fn watch(&mut self, watched: Watched) {
+        self.watched.push(watched);
+    }
+
+    /// A person's step was taken.
+    pub(super) fn taken(&mut self, taken: &Taken) {
+        self.watch(taken.watched);
+        self.deliveries += taken.deliveries;
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Carries a problem past the store, which knows its own errors only and rolls back at any.
+#[derive(Debug, Clone, Default)]
+struct RefusedBy(Arc<std::sync::Mutex<Option<Problem>>>);
+
+impl RefusedBy {
+    fn put(&self, refusal: Refusal) -> StoreError {
+        match refusal {
+            Refusal::Store(error) => error,
+            Refusal::Problem(problem) => {
+                *self.slot() = Some(problem);
+                StoreError::Conflict("refused by the API".to_owned())
+            }
+        }
+    }
+
+    fn problem(&mut self, error: StoreError) -> Problem {
+        self.slot().take().unwrap_or_else(|| error.into())
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Problem>> {
+        let slot = self.0.lock();
+        slot.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

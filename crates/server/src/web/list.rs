@@ -1,0 +1,167 @@
+//! The list of heartbeats, to look at.
+
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use nightbeat_domain::{ProjectId, Status, UnixMicros};
+use nightbeat_store::control::heartbeats::{self, Filter, Heartbeat};
+use nightbeat_store::control::{Page, PageRequest, projects};
+use serde::Deserialize;
+
+use super::Web;
+use super::pages::{Line, List, SignIn, When, page, unavailable};
+
+/// How many heartbeats stand on one page.
+const LINES_MAX: u32 = 500;
+
+/// Which part of the list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    cursor: Option<String>,
+}
+
+pub(super) async fn show(
+    State(web): State<Web>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let owner = match web.viewer(&headers).await {
+        Ok(Some(owner)) => owner,
+        Ok(None) => {
+            return page(
+                StatusCode::OK,
+                &SignIn {
+                    frame: web.frame(),
+                    problem: None,
+                },
+            );
+        }
+        Err(error) => return unavailable(&web, &error),
+    };
+    let now = web.node.now();
+    // A cursor that is not one shows the beginning: someone has cut the address.
+    let after = wanted.cursor.and_then(|cursor| cursor.parse().ok());
+    let request = PageRequest::new(LINES_MAX, after);
+    match read(&web, owner.project, now, request).await {
+        Ok(Some((project, total, found))) => {
+            page(StatusCode::OK, &list(&web, project, total, found, now))
+        }
+        Ok(None) => page(
+            StatusCode::OK,
+            &SignIn {
+                frame: web.frame(),
+                problem: None,
+            },
+        ),
+        Err(error) => unavailable(&web, &error),
+    }
+}
+
+async fn read(
+    web: &Web,
+    project: ProjectId,
+    now: UnixMicros,
+    request: PageRequest,
+) -> nightbeat_store::Result<Option<(String, u64, Page<Heartbeat>)>> {
+    let reading = web.store.read(move |sql| {
+        let Some(found) = projects::get(sql, project)? else {
+            return Ok(None);
+        };
+        let total = heartbeats::count(sql, project)?;
+        let page = heartbeats::list(sql, project, &Filter::default(), now, &request)?;
+        Ok(Some((found.name, total, page)))
+    });
+    reading.await
+}
+
+fn list(web: &Web, project: String, total: u64, found: Page<Heartbeat>, now: UnixMicros) -> List {
+    let mut heartbeats = found.items;
+    // What needs a person stands on top.
+    heartbeats.sort_by_key(|heartbeat| urgency(heartbeat.state.status(now)));
+    List {
+        frame: web.frame(),
+        project,
+        lines: heartbeats
+            .into_iter()
+            .map(|heartbeat| line(heartbeat, now))
+            .collect(),
+        total,
+        next: found.next.map(|cursor| cursor.to_string()),
+        now: now.to_string(),
+    }
+}
+
+fn urgency(status: Status) -> u8 {
+    match status {
+        Status::Down => 0,
+        Status::Unverified => 1,
+        Status::Warning => 2,
+        Status::Late => 3,
+        Status::New => 4,
+        Status::Up => 5,
+        Status::Paused => 6,
+    }
+}
+
+fn line(heartbeat: Heartbeat, now: UnixMicros) -> Line {
+    let state = &heartbeat.state;
+    let when = |at: Option<UnixMicros>| at.map(|at| when(at, now));
+    Line {
+        status: state.status(now).as_str(),
+        running: when(state.running_since()),
+        schedule: heartbeat.settings.schedule.explain(),
+        last: when(state.last_signal_at),
+        next: when(state.expected_at),
+        name: heartbeat.details.name,
+        tags: heartbeat.details.tags,
+    }
+}
+
+fn when(at: UnixMicros, now: UnixMicros) -> When {
+    let short = if at <= now {
+        format!("{} ago", rough(now.since(at)))
+    } else {
+        format!("in {}", rough(at.since(now)))
+    };
+    When {
+        short,
+        exact: at.to_string(),
+    }
+}
+
+/// A length with one unit, cut.
+fn rough(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=89 => format!("{seconds} s"),
+        90..=5_399 => format!("{} min", seconds / 60),
+        5_400..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_told_from_now() {
+        let now = UnixMicros::from_seconds(1_795_312_800);
+        for (seconds, short) in [
+            (0, "0 s ago"),
+            (-89, "89 s ago"),
+            (-90, "1 min ago"),
+            (-3_600, "60 min ago"),
+            (-5_400, "1 h ago"),
+            (-172_800, "2 days ago"),
+            (30, "in 30 s"),
+            (86_400, "in 24 h"),
+        ] {
+            let at = UnixMicros::from_seconds(1_795_312_800 + seconds);
+            assert_eq!(when(at, now).short, short);
+        }
+        assert_eq!(when(now, now).exact, "2026-11-22T02:00:00Z");
+    }
+}
