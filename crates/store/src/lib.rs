@@ -14,11 +14,13 @@ pub mod hot;
 mod migrate;
 pub mod outbox;
 pub mod people;
+mod retention;
 pub mod sql;
 mod sqlite;
 mod store;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use error::{Result, StoreError};
+pub use retention::{PruneCursor, PruneProgress, Retention};
 pub use sqlite::portable::Portable;
 pub use store::{Opened, Opener, Store};

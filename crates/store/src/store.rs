@@ -9,7 +9,7 @@ use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
-use crate::{Result, Watched, effects};
+use crate::{PruneCursor, PruneProgress, Result, Retention, Watched, effects};
 
 /// Durable state. Cheap to clone; the last clone closes it.
 #[derive(Debug, Clone)]
@@ -122,5 +122,19 @@ impl Store {
     pub async fn overdue(&self, before: UnixMicros, limit: u32) -> Result<Vec<Watched>> {
         self.read(move |sql| effects::overdue(sql, before, limit))
             .await
+    }
+
+    /// One bounded step of a sweep that deletes what `retention` no longer keeps, from where `cursor`
+    /// says. Call it again with the cursor of its answer, with a pause between steps, and begin a new
+    /// sweep some minutes after one is done.
+    pub async fn prune_step(
+        &self,
+        retention: &Retention,
+        now: UnixMicros,
+        cursor: PruneCursor,
+    ) -> Result<PruneProgress> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.prune_step(retention.clone(), now, cursor).await,
+        }
     }
 }

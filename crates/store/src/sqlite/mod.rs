@@ -17,7 +17,7 @@ use self::readers::Readers;
 use self::writer::{Writer, WriterHandle};
 use crate::hot::{Done, Elapse, Record};
 use crate::sql::Sql;
-use crate::{Result, effects, migrate};
+use crate::{PruneCursor, PruneProgress, Result, Retention, effects, migrate, retention};
 
 /// A SQLite file, opened.
 #[derive(Debug)]
@@ -77,6 +77,33 @@ impl Sqlite {
 
     pub(crate) async fn watch_list(&self) -> Result<Vec<crate::Watched>> {
         self.readers.run(hot::watch_list).await
+    }
+
+    /// One step of a sweep: found on a reader, carried out by the writer.
+    pub(crate) async fn prune_step(
+        &self,
+        retention: Retention,
+        now: UnixMicros,
+        cursor: PruneCursor,
+    ) -> Result<PruneProgress> {
+        let plan = self
+            .read(move |sql| retention::plan(sql, &retention, now, cursor))
+            .await?;
+        if plan.is_empty() {
+            return Ok(plan.progress(0));
+        }
+        let carry_out = self.writer.run(move |writer| {
+            let deleted = writer.transaction(|connection, shared| {
+                let mut sql = Portable::new(connection);
+                let deleted = plan.apply(&mut sql)?;
+                if plan.changes_gaps() {
+                    *shared.gaps_mut() = GapLedger::new(effects::gaps(&mut sql)?);
+                }
+                Ok(deleted)
+            })?;
+            Ok(plan.progress(deleted))
+        });
+        carry_out.await
     }
 
     /// Runs portable SQL on a snapshot.
