@@ -16,6 +16,7 @@ mod digest;
 mod gaps;
 mod http;
 mod kind;
+mod kind_file;
 mod mail;
 mod net;
 mod notifier;
