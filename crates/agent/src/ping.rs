@@ -3,17 +3,49 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{StatusCode, Url, header};
-use tokio::time::{Instant, sleep, timeout_at};
+use reqwest::Url;
 use uuid::Uuid;
 
-use crate::http;
+use crate::client::base_url;
+use crate::{Client, ClientError};
+
+mod send;
+
+pub use send::send;
 
 /// How long a nonce may be, in characters.
 pub const NONCE_CHARS_MAX: usize = 64;
 
-/// How much of a refusal's text is shown, in bytes.
-const REFUSAL_BYTES_MAX: usize = 200;
+/// Where a signal goes.
+#[derive(Debug, Clone)]
+pub enum Address {
+    /// To this URL of a heartbeat, without a suffix.
+    Url(Url),
+    /// To the heartbeat with this slug, whose id the API is asked for first.
+    Slug {
+        /// Whom to ask.
+        client: Client,
+        /// The slug.
+        slug: String,
+    },
+}
+
+impl Address {
+    /// A heartbeat on the server at `server`: `path` is its id, or ping key and slug.
+    pub fn on_server(server: &str, path: &[&str]) -> Result<Self, ClientError> {
+        Ok(Self::Url(heartbeat_url(&base_url(server)?, path)))
+    }
+
+    /// The whole URL of a heartbeat. Its query is kept.
+    pub fn whole(url: &str) -> Result<Self, ClientError> {
+        Url::parse(url)
+            .map(Self::Url)
+            .map_err(|error| ClientError::BadUrl {
+                url: "the heartbeat's URL".to_owned(),
+                reason: error.to_string(),
+            })
+    }
+}
 
 /// What the signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +137,14 @@ pub struct Sent {
 }
 
 /// Why a signal was not recorded, as far as we know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum PingError {
+    /// The API did not tell the heartbeat's address.
+    #[error(transparent)]
+    Lookup(#[from] ClientError),
+    /// The API does not show it to this key.
+    #[error("this API key is read-only and is not shown where to signal")]
+    Hidden,
     /// The HTTP client cannot be built.
     #[error("cannot prepare a connection: {0}")]
     Setup(String),
@@ -146,8 +184,7 @@ pub enum PingError {
     },
 }
 
-/// The URL of a signal to a heartbeat, on the server at `base`: `path` is its id, or ping key and slug.
-pub fn heartbeat_url(base: &Url, path: &[&str]) -> Url {
+fn heartbeat_url(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
     // Err is for URLs without a path such as `mailto:`; a server's URL is http or https.
     if let Ok(mut segments) = url.path_segments_mut() {
@@ -160,7 +197,7 @@ pub fn heartbeat_url(base: &Url, path: &[&str]) -> Url {
 }
 
 /// `heartbeat` with what `signal` says in its path and query.
-pub fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
+fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
     let mut url = heartbeat.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(signal.kind.suffix());
@@ -178,141 +215,6 @@ pub fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
     }
     drop(query);
     url
-}
-
-/// Sends `signal` to `heartbeat` until it is recorded, refused, or `patience` is at its end.
-///
-/// What may go better next time is tried again: no connection, no answer, any 5xx, 429. `Retry-After`
-/// (in seconds) lengthens a wait. `retrying` is told before each wait what went wrong.
-pub async fn send(
-    heartbeat: &Url,
-    signal: &Signal,
-    patience: &Patience,
-    mut retrying: impl FnMut(&PingError, Duration),
-) -> Result<Sent, PingError> {
-    let url = signal_url(heartbeat, signal);
-    let http = http::client(&url).map_err(|error| PingError::Setup(http::build_reason(&error)))?;
-    let end = Instant::now() + patience.total;
-    let mut waits = patience.waits.iter();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let try_end = end.min(Instant::now() + patience.one_try);
-        let failure = match one_try(&http, &url, signal, try_end).await {
-            Try::Recorded => return Ok(Sent { tries }),
-            Try::No(error) => return Err(error),
-            Try::Later(failure) => failure,
-        };
-        let error = failure.error(http::origin(&url), tries);
-        let Some(wait) = waits.next() else {
-            return Err(error);
-        };
-        let wait = failure.retry_after.map_or(*wait, |asked| asked.max(*wait));
-        if Instant::now() + wait >= end {
-            return Err(error);
-        }
-        retrying(&error, wait);
-        sleep(wait).await;
-    }
-}
-
-enum Try {
-    Recorded,
-    No(PingError),
-    Later(Failure),
-}
-
-/// A try that may go better next time.
-struct Failure {
-    answered: bool,
-    reason: String,
-    retry_after: Option<Duration>,
-}
-
-impl Failure {
-    fn unanswered(reason: String) -> Try {
-        Try::Later(Self {
-            answered: false,
-            reason,
-            retry_after: None,
-        })
-    }
-
-    fn error(&self, server: String, tries: usize) -> PingError {
-        let tries = match tries {
-            1 => "once".to_owned(),
-            more => format!("{more} times"),
-        };
-        if self.answered {
-            return PingError::Busy {
-                server,
-                tries,
-                answer: self.reason.clone(),
-            };
-        }
-        PingError::Unreachable {
-            server,
-            tries,
-            reason: self.reason.clone(),
-        }
-    }
-}
-
-async fn one_try(http: &reqwest::Client, url: &Url, signal: &Signal, end: Instant) -> Try {
-    // POST, so that no cache answers and a heartbeat that counts only POST counts it.
-    let request = http
-        .post(url.clone())
-        .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
-        .body(signal.body.clone());
-    match timeout_at(end, request.send()).await {
-        Err(_elapsed) => Failure::unanswered("no answer in time".to_owned()),
-        Ok(Err(error)) => Failure::unanswered(http::reason(&error)),
-        Ok(Ok(response)) => judge(response, end).await,
-    }
-}
-
-async fn judge(response: reqwest::Response, end: Instant) -> Try {
-    let status = response.status();
-    if status.is_success() {
-        return Try::Recorded;
-    }
-    let server = http::origin(response.url());
-    let header = |name| response.headers().get(name)?.to_str().ok();
-    if status == StatusCode::NOT_FOUND {
-        return Try::No(PingError::NotFound { server });
-    }
-    if status.is_redirection() {
-        let to = header(header::LOCATION).unwrap_or("nowhere");
-        let to = Url::parse(to).map_or("another path".to_owned(), |to| http::origin(&to));
-        let answer = format!("{status}, it redirects to {to}");
-        return Try::No(PingError::Refused { server, answer });
-    }
-    let retry_after = header(header::RETRY_AFTER)
-        .and_then(|text| text.parse().ok())
-        .map(Duration::from_secs);
-    let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    let answer = format!("{status}{}", explanation(response, end).await);
-    if later {
-        return Try::Later(Failure {
-            answered: true,
-            reason: answer,
-            retry_after,
-        });
-    }
-    Try::No(PingError::Refused { server, answer })
-}
-
-/// The first line of a refusal, in brackets; nothing where there is none in time.
-async fn explanation(mut response: reqwest::Response, end: Instant) -> String {
-    let Ok(Ok(Some(chunk))) = timeout_at(end, response.chunk()).await else {
-        return String::new();
-    };
-    let text = String::from_utf8_lossy(&chunk[..chunk.len().min(REFUSAL_BYTES_MAX)]).into_owned();
-    let line: String = text.lines().next().unwrap_or_default().trim().to_owned();
-    if line.is_empty() || line.contains(['<', '{']) || line.chars().any(char::is_control) {
-        return String::new();
-    }
-    format!(" ({line})")
 }
 
 #[cfg(test)]

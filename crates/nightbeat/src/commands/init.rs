@@ -1,0 +1,96 @@
+//! `nightbeat init`
+
+use clap::Args;
+use nightbeat_server::admin::{self, Init as Wanted, Initialised};
+use serde_json::json;
+
+use super::configured::{Configured, broken};
+use crate::connection::secret_from_stdin;
+use crate::exit::Failure;
+use crate::logging;
+use crate::session::{Session, hint, note};
+
+const EXAMPLES: &str = "\
+Examples:
+  nightbeat init --email you@example.org
+  nightbeat init --email you@example.org --password-stdin --json < password.txt
+  export NIGHTBEAT_API_KEY=$(nightbeat init --email you@example.org --json | jq -r .api_key)";
+
+/// Make an account, its project and the project's keys
+///
+/// Works on the database itself, with or without a running server. The keys are shown this once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Init {
+    /// The account's e-mail address
+    #[arg(long)]
+    email: String,
+    /// Read the account's password from stdin: its first line
+    #[arg(long)]
+    password_stdin: bool,
+    /// The project's name
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    project: String,
+    /// Print the ids and keys as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+impl Init {
+    pub(super) fn run(self, session: &Session) -> Result<String, Failure> {
+        let config = self.configured.load()?.config;
+        let wanted = Wanted {
+            password: self.password(session)?,
+            email: self.email,
+            project: self.project,
+        };
+        logging::start_quietly()?;
+        let made = admin::init(&config.database, &wanted).map_err(|error| broken(&error))?;
+        note(&format!(
+            "made project `{}` of {} in {}",
+            wanted.project, wanted.email, config.database
+        ));
+        hint("keep the keys: they are not shown again; `nightbeat login` saves the API key");
+        Ok(text(&made, self.json))
+    }
+
+    /// The password; none means that this account does not sign in by password.
+    fn password(&self, session: &Session) -> Result<Option<String>, Failure> {
+        if self.password_stdin {
+            return secret_from_stdin("the password").map(Some);
+        }
+        if !session.interactive {
+            return Ok(None);
+        }
+        let password = session.ask_secret("Password (empty: no sign-in by password): ")?;
+        if password.is_empty() {
+            return Ok(None);
+        }
+        if session.ask_secret("Again: ")? == password {
+            return Ok(Some(password));
+        }
+        Err(Failure::usage("the two passwords differ"))
+    }
+}
+
+fn text(made: &Initialised, as_json: bool) -> String {
+    let fields = [
+        ("project_id", made.project_id.to_string()),
+        ("api_key", made.api_key.clone()),
+        ("read_only_key", made.read_only_key.clone()),
+        ("ping_key", made.ping_key.clone()),
+    ];
+    if as_json {
+        let object: serde_json::Map<_, _> = fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        return format!("{}\n", serde_json::Value::Object(object));
+    }
+    fields
+        .iter()
+        .map(|(name, value)| [*name, ": ", value, "\n"].concat())
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! `nightbeat serve`
+
+use clap::Args;
+use nightbeat_server::config::Overrides;
+
+use super::configured::{Configured, broken};
+use crate::exit::Failure;
+use crate::logging;
+
+const EXAMPLES: &str = "\
+Examples:
+  nightbeat serve                                      needs nothing: the database is made where none is
+  nightbeat serve --listen 0.0.0.0:8787 --public-url https://beats.example.org
+  nightbeat serve --config /etc/nightbeat.toml --log-format json
+
+Every key of the configuration can stand in the file, in the environment (NIGHTBEAT_OUTGOING_ALLOW for
+outgoing.allow) and, for the flags above, on the command line; the later wins. See `nightbeat config show`.";
+
+/// Run the server
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Serve {
+    /// Where to listen; several with commas between them [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The address under which people and jobs reach the server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A host name of its own for signals: each of its paths may be one
+    #[arg(long, value_name = "HOST")]
+    ping_host: Option<String>,
+    /// The signal URL, on another instance, of this server's own heartbeat
+    #[arg(long, value_name = "URL")]
+    report_to: Option<String>,
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// What is logged: error, warn, info, debug, trace, or a filter
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<String, Failure> {
+        let flags = Overrides {
+            listen: self.listen,
+            public_url: self.public_url,
+            ping_host: self.ping_host,
+            report_to: self.report_to,
+            log_format: self.log_format,
+            log_level: self.log_level,
+            ..Overrides::default()
+        };
+        let config = self.configured.load_with(flags)?.config;
+        logging::start(&config.log)?;
+        nightbeat_server::serve(config).map_err(|error| broken(&error))?;
+        Ok(String::new())
+    }
+}

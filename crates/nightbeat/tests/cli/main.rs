@@ -1,0 +1,10 @@
+//! The command line as a person or a script meets it: the real binary, a real socket, and answers in the
+//! shapes of `docs/api.md`.
+#![expect(unreachable_pub, reason = "a test binary has no public")]
+
+mod channels;
+mod connection;
+mod heartbeats;
+mod incidents;
+mod ping;
+mod support;
