@@ -1,0 +1,112 @@
+//! How fast Nightbeat is.
+//!
+//! `cargo run --release -p nightbeat-bench` builds nothing but this: it measures the binary at
+//! `target/release/nightbeat` (or `--binary PATH`), on this machine, against 127.0.0.1 only, and writes a
+//! table to stdout and JSON to `bench/results.json`. Each figure for signals stands beside the same load
+//! on a route of the same server that stores nothing; the ratio is what to compare between machines.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "measuring time is what this is for"
+)]
+
+mod load;
+mod outage;
+mod process;
+mod receiver;
+mod report;
+mod seed;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::load::{Load, Mode};
+use crate::report::Report;
+
+/// What is measured, from the command line.
+struct Options {
+    binary: PathBuf,
+    seconds: u64,
+    rounds: u32,
+    many: u32,
+    only: Option<String>,
+    json: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = options()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(measure(&options))?;
+    println!("{}", report.table());
+    std::fs::write(&options.json, serde_json::to_string_pretty(&report)?)
+        .with_context(|| format!("cannot write {}", options.json.display()))?;
+    Ok(())
+}
+
+fn options() -> anyhow::Result<Options> {
+    let mut options = Options {
+        binary: PathBuf::from("target/release/nightbeat"),
+        seconds: 5,
+        rounds: 3,
+        many: 1_000_000,
+        only: None,
+        json: PathBuf::from("bench/results.json"),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .with_context(|| format!("{argument} needs a value"))
+        };
+        match argument.as_str() {
+            "--binary" => options.binary = value()?.into(),
+            "--seconds" => options.seconds = value()?.parse()?,
+            "--rounds" => options.rounds = value()?.parse()?,
+            "--many" => options.many = value()?.parse()?,
+            "--only" => options.only = Some(value()?),
+            "--json" => options.json = value()?.into(),
+            other => anyhow::bail!(
+                "unknown argument {other}; there are --binary, --seconds, --rounds, --many, \
+                 --only signals|outage|start, --json"
+            ),
+        }
+    }
+    Ok(options)
+}
+
+async fn measure(options: &Options) -> anyhow::Result<Report> {
+    let wanted = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
+    let mut report = Report::default();
+    if wanted("start") {
+        report
+            .starts
+            .push(process::measure_start(options, 0).await?);
+        report
+            .starts
+            .push(process::measure_start(options, options.many).await?);
+    }
+    if wanted("signals") {
+        for heartbeats in [1_000, options.many] {
+            for mode in [
+                Mode::KeepAlive(64),
+                Mode::KeepAlive(512),
+                Mode::NewConnections(64),
+            ] {
+                let load = Load { heartbeats, mode };
+                report.signals.push(load.measure(options).await?);
+            }
+        }
+    }
+    if wanted("outage") {
+        for heartbeats in [2_000, 50_000] {
+            report
+                .outages
+                .push(outage::measure(options, heartbeats).await?);
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,159 @@
+//! The server as a process: started, watched, stopped.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nightbeat_domain::UnixMicros;
+use serde::Serialize;
+use tokio::net::TcpStream;
+
+use crate::Options;
+use crate::load::exchange;
+use crate::seed::{self, Seed};
+
+/// How long a server may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A server under load. Ended when it is dropped.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+    /// From its start to the first 200 of `/readyz`.
+    pub ready_after: Duration,
+}
+
+/// What a start costs.
+#[derive(Debug, Serialize)]
+pub struct Start {
+    /// Heartbeats in the database.
+    pub heartbeats: u32,
+    /// From the start of the process until it is ready, in milliseconds; the median.
+    pub ready_ms: f64,
+    /// Resident memory once it is ready, in megabytes (10^6 bytes); the median.
+    pub resident_mb: f64,
+}
+
+impl Server {
+    /// Starts the binary on a database.
+    pub async fn start(options: &Options, database: &Path) -> anyhow::Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?
+            .local_addr()?
+            .port();
+        let address = format!("127.0.0.1:{port}");
+        let began = Instant::now();
+        let child = Command::new(&options.binary)
+            .args(["serve", "--listen", &address, "--log-level", "warn"])
+            .arg("--database")
+            .arg(format!("sqlite:{}", database.display()))
+            .env("NIGHTBEAT_OUTGOING_ALLOW", "127.0.0.0/8")
+            .env("NIGHTBEAT_LIMITS_CONNECTIONS_PER_ADDRESS", "10000")
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| {
+                format!(
+                    "cannot start {}; build it with `cargo build --release`",
+                    options.binary.display()
+                )
+            })?;
+        let mut server = Self {
+            child,
+            address,
+            ready_after: Duration::ZERO,
+        };
+        while !server.is_ready().await {
+            anyhow::ensure!(
+                began.elapsed() < READY_WITHIN,
+                "the server did not become ready"
+            );
+            anyhow::ensure!(server.child.try_wait()?.is_none(), "the server ended");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        server.ready_after = began.elapsed();
+        Ok(server)
+    }
+
+    async fn is_ready(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(&self.address).await else {
+            return false;
+        };
+        let request = "GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+        matches!(exchange(&mut stream, request.as_bytes()).await, Ok(200))
+    }
+
+    /// Processor time used so far.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The command's name stands in parentheses and may hold spaces.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(kilobytes.context("no VmRSS")?.parse::<u64>()? * 1_024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32)
+            && rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_err()
+        {
+            eprintln!("the server had ended already");
+        }
+        if let Err(error) = self.child.wait() {
+            eprintln!("cannot wait for the server: {error}");
+        }
+    }
+}
+
+/// Measures what a start costs with so many heartbeats.
+pub async fn measure_start(options: &Options, heartbeats: u32) -> anyhow::Result<Start> {
+    let folder = tempfile::tempdir()?;
+    let database = folder.path().join("bench.db");
+    let seed = Seed {
+        heartbeats,
+        every_seconds: 86_400,
+        grace_seconds: 3_600,
+        last_success_at: now(),
+        webhook: None,
+    };
+    seed::write(&database, &seed).await?;
+    let mut ready = Vec::new();
+    let mut resident = Vec::new();
+    for _ in 0..options.rounds {
+        let server = Server::start(options, &database).await?;
+        ready.push(server.ready_after.as_secs_f64() * 1e3);
+        resident.push(server.resident()? as f64 / 1e6);
+    }
+    Ok(Start {
+        heartbeats,
+        ready_ms: median(ready),
+        resident_mb: median(resident),
+    })
+}
+
+/// The wall clock.
+pub fn now() -> UnixMicros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixMicros(since.unwrap_or_default().as_micros() as i64)
+}
+
+/// The middle one.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,82 @@
+//! The figures, as a table and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::load::Signals;
+use crate::outage::Outage;
+use crate::process::Start;
+
+/// All figures of one run.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Signals as fast as they are answered.
+    pub signals: Vec<Signals>,
+    /// Everything going down at once.
+    pub outages: Vec<Outage>,
+    /// What a start costs.
+    pub starts: Vec<Start>,
+}
+
+impl Report {
+    /// A Markdown table for each part that was measured.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = self.write(&mut text) {
+            eprintln!("cannot write the table: {error}");
+        }
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        if !self.signals.is_empty() {
+            writeln!(
+                text,
+                "| heartbeats | connections | signals/s | nothing/s | ratio | CPU a signal | p50 | p99 |\n\
+                 |---:|---|---:|---:|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.signals {
+            writeln!(
+                text,
+                "| {} | {} | {:.0} | {:.0} | {:.2} | {:.1} µs | {:.2} ms | {:.2} ms |",
+                row.heartbeats,
+                row.connections,
+                row.signals_per_second,
+                row.nothing_per_second,
+                row.ratio,
+                row.cpu_micros,
+                row.p50_ms,
+                row.p99_ms,
+            )?;
+        }
+        if !self.outages.is_empty() {
+            writeln!(
+                text,
+                "\n| down at once | first alert | last alert | alerts |\n|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.outages {
+            writeln!(
+                text,
+                "| {} | {:.3} s | {:.2} s | {} |",
+                row.heartbeats, row.first_seconds, row.last_seconds, row.alerts
+            )?;
+        }
+        if !self.starts.is_empty() {
+            writeln!(
+                text,
+                "\n| heartbeats | ready after | memory |\n|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.starts {
+            writeln!(
+                text,
+                "| {} | {:.0} ms | {:.1} MB |",
+                row.heartbeats, row.ready_ms, row.resident_mb
+            )?;
+        }
+        Ok(())
+    }
+}
