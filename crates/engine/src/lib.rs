@@ -131,6 +131,8 @@ pub enum Command<A> {
         batch: u64,
         /// The signals.
         arrivals: Vec<A>,
+        /// Every signal received up to this instant is in this transaction or an earlier one.
+        watermark: UnixMicros,
         /// Gaps that are not known to be stored.
         gaps: Vec<Gap>,
     },
@@ -190,6 +192,8 @@ pub struct Engine<A> {
     judging: Option<Carried>,
     wheel: Wheel,
     watermark: UnixMicros,
+    /// Every signal received up to this instant has been given to the store.
+    recorded_to: UnixMicros,
     blind: Blind,
     /// When the store last took something.
     stored_at: UnixMicros,
@@ -215,6 +219,7 @@ impl<A> Engine<A> {
             judging: None,
             wheel: Wheel::default(),
             watermark: UnixMicros::MIN,
+            recorded_to: UnixMicros::MIN,
             blind: Blind::default(),
             stored_at: now,
             tried_at: now - ALIVE_EVERY,
@@ -328,6 +333,7 @@ impl<A> Engine<A> {
         let mut waiting = std::mem::take(&mut self.inbox);
         self.inbox_bytes = 0;
         self.tried_at = now;
+        let before = std::mem::replace(&mut self.recorded_to, self.watermark);
         loop {
             let rest = waiting.split_off(waiting.len().min(RECORDED_AT_ONCE));
             let (gaps, carried) = self.blind.to_store(now);
@@ -336,6 +342,12 @@ impl<A> Engine<A> {
             out.push(Command::Record {
                 batch: self.batches,
                 arrivals: waiting,
+                // What is left for the next transaction may be older than the tick.
+                watermark: if rest.is_empty() {
+                    self.watermark
+                } else {
+                    before
+                },
                 gaps,
             });
             if rest.is_empty() {

@@ -9,6 +9,8 @@ use crate::{Arrival, Recorded, Watched};
 pub struct Record {
     /// The signals, in the order of their arrival.
     pub arrivals: Vec<Arrival>,
+    /// Every signal received up to this instant is in this batch or in an earlier one.
+    pub watermark: UnixMicros,
     /// Gaps to enter into the ledger first.
     pub gaps: Vec<Gap>,
     /// The instant: until now, receiving worked.

@@ -69,6 +69,7 @@ impl Store {
     ) -> impl Future<Output = Result<Done>> + Send + use<> {
         self.record(Record {
             arrivals: Vec::new(),
+            watermark: UnixMicros::MIN,
             gaps,
             now,
         })

@@ -367,8 +367,9 @@ impl Node {
                 Command::Record {
                     batch,
                     arrivals,
+                    watermark,
                     gaps,
-                } => self.record(now, batch, arrivals, gaps),
+                } => self.record(now, batch, arrivals, watermark, gaps),
                 Command::Answer { batch, durable } => self.answer(batch, durable),
                 Command::Refuse(inbound) => inbound.answer(Answer::Refused {
                     retry_after_seconds: RETRY_AFTER_SECONDS,
@@ -390,7 +391,16 @@ impl Node {
         }
     }
 
-    fn record(&mut self, now: UnixMicros, batch: u64, inbound: Vec<Inbound>, gaps: Vec<Gap>) {
+    fn record(
+        &mut self,
+        now: UnixMicros,
+        batch: u64,
+        mut inbound: Vec<Inbound>,
+        watermark: UnixMicros,
+        gaps: Vec<Gap>,
+    ) {
+        // One that was announced may stand behind others that came after it.
+        inbound.sort_by_key(|inbound| inbound.arrival.signal.received_at);
         let (arrivals, answers) = inbound
             .into_iter()
             .map(|inbound| (inbound.arrival, inbound.answer))
@@ -398,6 +408,7 @@ impl Node {
         self.answers.insert(batch, answers);
         let writing = self.store.record(Record {
             arrivals,
+            watermark,
             gaps,
             now,
         });

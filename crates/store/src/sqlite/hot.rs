@@ -44,6 +44,7 @@ struct Hot<'t, 'w> {
 
 /// Records a batch of signals.
 pub(super) fn record(writer: &mut Writer, batch: &Record) -> Result<Done> {
+    writer.watermark = writer.watermark.max(batch.watermark);
     let watermark = writer.watermark;
     writer.transaction(|connection, shared| {
         let mut hot = Hot::begin(connection, shared, &batch.gaps, batch.now, watermark)?;
