@@ -176,3 +176,23 @@ async fn a_form_a_different_request_for_one_event_and_an_answer_that_must_say_ok
         "answered 202 Accepted, but without \"\\\"status\\\":1\": {\"status\":0}"
     );
 }
+
+#[tokio::test]
+async fn the_handbooks_example_of_a_file_works() {
+    let handbook = include_str!("../../../../docs/channels.md");
+    let (_, example) = handbook.rsplit_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pager.toml"), example).unwrap();
+    let receiver =
+        Receiver::answering("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"ok\":true}").await;
+    let settings = fields(&[("server", &receiver.url("")), ("token", "t")]);
+    let mut up = missed();
+    up.alert.kind = AlertKind::Up;
+    let notifier = notifier_with(folder.path());
+    notifier.send("pager", &settings, &one(up)).await.unwrap();
+    let request = receiver.request();
+    assert_eq!(request.line(), "POST /v1/alerts/clear HTTP/1.1");
+    assert_eq!(request.header("authorization"), Some("Bearer t"));
+    assert_eq!(request.json()["urgency"], json!(1));
+}
