@@ -22,5 +22,6 @@ mod store;
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use error::{Result, StoreError};
 pub use retention::{PruneCursor, PruneProgress, Retention};
+pub use sqlite::BackupDone;
 pub use sqlite::portable::Portable;
 pub use store::{Opened, Opener, Store};

@@ -9,7 +9,7 @@ use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
-use crate::{PruneCursor, PruneProgress, Result, Retention, Watched, effects};
+use crate::{BackupDone, PruneCursor, PruneProgress, Result, Retention, Watched, effects};
 
 /// Durable state. Cheap to clone; the last clone closes it.
 #[derive(Debug, Clone)]
@@ -136,6 +136,23 @@ impl Store {
     ) -> Result<PruneProgress> {
         match self {
             Self::Sqlite(sqlite) => sqlite.prune_step(retention.clone(), now, cursor).await,
+        }
+    }
+
+    /// Copies the database to the file `to` while it is in use, as of one instant. The copy is checked and
+    /// synced before it gets its name; `replace`: a file of that name may go.
+    /// [`Conflict`](crate::StoreError::Conflict) when it may not.
+    pub async fn backup(&self, to: &Path, replace: bool) -> Result<BackupDone> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.backup(to.to_owned(), replace).await,
+        }
+    }
+
+    /// How much disk the write-ahead log takes, in bytes. Steadily more than 64 MiB: something reads for
+    /// very long.
+    pub fn wal_bytes(&self) -> u64 {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.wal_bytes(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! SQLite: one writer thread, a few readers, one file.
 
+mod backup;
+mod checkpoint;
 mod hot;
 pub(crate) mod open;
 pub(crate) mod portable;
@@ -11,13 +13,17 @@ use std::path::{Path, PathBuf};
 use nightbeat_domain::{GapLedger, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use self::backup::BackupDone;
+use self::checkpoint::Copier;
 use self::open::ServerLock;
 use self::portable::{Portable, failed};
 use self::readers::Readers;
 use self::writer::{Writer, WriterHandle};
 use crate::hot::{Done, Elapse, Record};
 use crate::sql::Sql;
-use crate::{PruneCursor, PruneProgress, Result, Retention, effects, migrate, retention};
+use crate::{
+    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, retention,
+};
 
 /// A SQLite file, opened.
 #[derive(Debug)]
@@ -39,7 +45,14 @@ impl Sqlite {
         let (gaps, alive_until) = inside(&mut connection, |sql| {
             Ok((effects::gaps(sql)?, effects::alive_until(sql)?))
         })?;
-        let writer = WriterHandle::start(Writer::new(connection, GapLedger::new(gaps))?)?;
+        let copier = if serves {
+            open::leave_log_alone(&connection)?;
+            Some(Copier::start(path)?)
+        } else {
+            None
+        };
+        let writer = Writer::new(connection, GapLedger::new(gaps), copier)?;
+        let writer = WriterHandle::start(writer)?;
         let sqlite = Self {
             path: path.to_owned(),
             writer,
@@ -49,8 +62,14 @@ impl Sqlite {
         Ok((sqlite, alive_until))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Copies the file, as of now, on a thread of its own.
+    pub(crate) async fn backup(&self, to: PathBuf, replace: bool) -> Result<BackupDone> {
+        let database = self.path.clone();
+        on_a_thread(move || backup::backup(&database, &to, replace)).await
+    }
+
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        checkpoint::wal_bytes(&self.path)
     }
 
     pub(crate) fn record(
@@ -116,6 +135,14 @@ impl Sqlite {
             .run(|connection| verb(&mut Portable::new(connection)))
             .await
     }
+}
+
+/// Runs what takes long beside everything else.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("it was cut off: {error}"))))
 }
 
 /// Runs portable SQL in one transaction on a connection of one's own.

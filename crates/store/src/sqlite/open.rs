@@ -94,6 +94,33 @@ pub(crate) fn reader(database: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// A connection that reads a whole database at once: it must not be kept waiting by `query_only`, which
+/// SQLite takes to forbid a copy too.
+pub(crate) fn snapshot(database: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
+    common(&connection)?;
+    Ok(connection)
+}
+
+/// A connection that copies the log into the database. It syncs what it copies as the writer would.
+pub(crate) fn checkpointer(database: &Path) -> Result<Connection> {
+    let connection = snapshot(database)?;
+    pragma(&connection, "synchronous", "FULL")?;
+    pragma(&connection, "fullfsync", "ON")?;
+    pragma(&connection, "checkpoint_fullfsync", "ON")?;
+    // Until its first statement a connection does not know that there is a log.
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// No commit of the writer copies the log back: see [`super::checkpoint`].
+pub(crate) fn leave_log_alone(writer: &Connection) -> Result<()> {
+    pragma(writer, "wal_autocheckpoint", "0")
+}
+
 fn common(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);

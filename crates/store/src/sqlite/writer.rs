@@ -10,6 +10,7 @@ use nightbeat_domain::{GapLedger, Settings, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::checkpoint::{self, Copier};
 use super::portable::failed;
 use crate::{Result, StoreError};
 
@@ -33,12 +34,18 @@ pub(crate) struct Writer {
     pub(crate) next_signal: i64,
     /// The id of the next row of the run log.
     pub(crate) next_run: i64,
+    /// Keeps the log short; a tool leaves that to SQLite.
+    copier: Option<Copier>,
     /// Why the database cannot be used any more, once it cannot.
     fatal: Option<String>,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, gaps: GapLedger) -> Result<Self> {
+    pub(super) fn new(
+        connection: Connection,
+        gaps: GapLedger,
+        copier: Option<Copier>,
+    ) -> Result<Self> {
         let next = |table: &str| {
             let sql = format!("SELECT coalesce(max(id), 0) + 1 FROM {table}");
             connection
@@ -53,6 +60,7 @@ impl Writer {
             watermark: UnixMicros::MIN,
             next_signal,
             next_run,
+            copier,
             fatal: None,
         })
     }
@@ -107,9 +115,27 @@ impl Writer {
         Ok(done)
     }
 
-    /// The connection outside a transaction: for checkpoints and backups.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+    /// Keeps the log short.
+    fn tend_log(&mut self) {
+        let Some(copier) = &mut self.copier else {
+            return;
+        };
+        match copier.tend(&self.connection) {
+            Ok(()) => {}
+            Err(StoreError::Fatal(reason)) => self.fatal = Some(reason),
+            Err(error) => tracing::warn!(%error, "the log cannot be copied into the database"),
+        }
+    }
+
+    /// Leaves one file behind: nothing in the log.
+    fn close(mut self) {
+        let Some(copier) = self.copier.take() else {
+            return;
+        };
+        copier.stop();
+        if let Err(error) = checkpoint::empty(&self.connection) {
+            tracing::warn!(%error, "the log is left beside the database; the next start reads it");
+        }
     }
 }
 
@@ -198,7 +224,9 @@ fn work(mut writer: Writer, inbox: &Receiver<Job>) {
     let guard = AbortOnPanic;
     while let Ok(job) = inbox.recv() {
         job(&mut writer);
+        writer.tend_log();
     }
+    writer.close();
     drop(guard);
 }
 
