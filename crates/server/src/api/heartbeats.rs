@@ -1,0 +1,374 @@
+//! `/heartbeats`.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use nightbeat_domain::{ChannelId, HeartbeatId, ProjectId, Schedule, Settings};
+use nightbeat_store::control::heartbeats::{self, BySlug, Details, Filter, New};
+use nightbeat_store::control::{Cursor, Page, Routing, channels, is_slug};
+use nightbeat_store::people::{Step, take_step};
+use nightbeat_store::sql::Sql;
+use nightbeat_store::Watched;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::answer::{Created, Tagged};
+use super::caller::Caller;
+use super::input::{self, Given, Query};
+use super::problem::Problem;
+use super::shapes::{Heartbeat, HeartbeatEdit, List, NewHeartbeat, Status, Viewer};
+use super::slug;
+use super::state::{ApiState, Refusal};
+use super::version::IfMatch;
+use crate::random;
+
+/// The schedule of a heartbeat that is created without one: every day.
+const CREATED_EVERY_SECONDS: u64 = 86_400;
+
+/// Which heartbeats: those for which all of this holds.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HeartbeatQuery {
+    /// It has this tag; of several, it has all.
+    #[serde(deserialize_with = "one_or_more")]
+    tag: Vec<String>,
+    /// It has this status now.
+    #[param(value_type = Option<Status>, nullable = false)]
+    status: Option<Status>,
+    /// This occurs in its name, slug or description.
+    #[param(nullable = false)]
+    q: Option<String>,
+    /// It has this slug.
+    #[param(nullable = false)]
+    slug: Option<String>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[serde(deserialize_with = "input::parsed")]
+    #[param(value_type = Option<String>, nullable = false)]
+    cursor: Option<Cursor>,
+    /// How many items at most.
+    #[serde(deserialize_with = "input::limit")]
+    #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
+    limit: Option<u32>,
+}
+
+/// List heartbeats
+///
+/// The oldest first.
+#[utoipa::path(get, path = "/heartbeats", tag = "heartbeats", params(HeartbeatQuery),
+    responses((status = 200, body = List<Heartbeat>)))]
+pub(super) async fn list_heartbeats(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Query(asked): Query<HeartbeatQuery>,
+) -> Result<Json<List<Heartbeat>>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let page = input::page(asked.cursor, asked.limit);
+    let filter = Filter {
+        tags: asked.tag,
+        status: asked.status.map(Into::into),
+        text: asked.q,
+        slug: asked.slug,
+    };
+    let now = viewer.now();
+    let found = api
+        .read(move |sql| Ok(heartbeats::list(sql, caller.project, &filter, now, &page)?))
+        .await?;
+    Ok(Json(listed(found, &viewer)))
+}
+
+/// Create a heartbeat
+#[utoipa::path(post, path = "/heartbeats", tag = "heartbeats", request_body = NewHeartbeat,
+    responses((status = 201, body = Heartbeat)))]
+pub(super) async fn create_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    input::Json(NewHeartbeat(asked)): input::Json<NewHeartbeat>,
+) -> Result<Created<Tagged<Heartbeat>>, Problem> {
+    let details = asked.new_details()?;
+    let settings = asked.settings(&usual_settings()?)?;
+    let viewer = Viewer::new(&api, caller);
+    let now = viewer.now();
+    let id = HeartbeatId(random::uuid());
+    let created = api
+        .write(move |sql, told| {
+            let mut details = details;
+            if details.slug.is_empty() {
+                details.slug = slug::free(sql, caller.project, &details.name)?;
+            } else {
+                slug_is_free(sql, caller.project, &details.slug)?;
+            }
+            channels_are_known(sql, caller.project, &details.channels)?;
+            let state = nightbeat_domain::State::new(&settings, now);
+            let new = New {
+                id,
+                details: &details,
+                settings: &settings,
+                state: &state,
+                created_at: now,
+            };
+            heartbeats::insert(sql, caller.project, &new)?;
+            told.watch(Watched {
+                heartbeat: id,
+                wake_at: state.wake_at,
+            });
+            by_id(sql, caller.project, id)
+        })
+        .await?;
+    Ok(Created {
+        location: format!("{}/api/v1/heartbeats/{id}", api.public_url),
+        body: tagged(&created, &viewer),
+    })
+}
+
+/// Show a heartbeat
+#[utoipa::path(get, path = "/heartbeats/{heartbeat}", tag = "heartbeats",
+    params(("heartbeat" = String, Path, description = "Its id or slug")),
+    responses((status = 200, body = Heartbeat)))]
+pub(super) async fn show_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+) -> Result<Tagged<Heartbeat>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let found = api
+        .read(move |sql| find(sql, caller.project, &which))
+        .await?;
+    Ok(tagged(&found, &viewer))
+}
+
+/// Change a heartbeat
+///
+/// Only what is named changes. An edit alone never raises an alarm: what it makes overdue gets a fresh
+/// grace, and what it makes fine closes its incident.
+#[utoipa::path(patch, path = "/heartbeats/{heartbeat}", tag = "heartbeats", request_body = HeartbeatEdit,
+    params(("heartbeat" = String, Path, description = "Its id or slug"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    responses((status = 200, body = Heartbeat)))]
+pub(super) async fn change_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+    if_match: IfMatch,
+    input::Json(asked): input::Json<HeartbeatEdit>,
+) -> Result<Tagged<Heartbeat>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let now = viewer.now();
+    let project = caller.project;
+    let changed = api
+        .write(move |sql, told| {
+            let old = find(sql, project, &which)?;
+            if_match.check(old.version)?;
+            let details = asked.details(&old.details)?;
+            let settings = asked.settings(&old.settings)?;
+            if details == old.details && settings == *old.settings {
+                return Ok(old);
+            }
+            if details.slug != old.details.slug {
+                slug_is_free(sql, project, &details.slug)?;
+            }
+            if details.channels != old.details.channels {
+                channels_are_known(sql, project, &details.channels)?;
+            }
+            update(sql, &old, &details)?;
+            if settings != *old.settings {
+                let step = Step::Edit(settings);
+                let taken = take_step(sql, project, old.id, &step, now)?;
+                told.taken(&taken.ok_or_else(missing)?);
+            }
+            by_id(sql, project, old.id)
+        })
+        .await?;
+    Ok(tagged(&changed, &viewer))
+}
+
+/// Delete a heartbeat
+///
+/// Its signals and runs go with it, and its URL is not known any more; its incidents stay.
+#[utoipa::path(delete, path = "/heartbeats/{heartbeat}", tag = "heartbeats",
+    params(("heartbeat" = String, Path, description = "Its id or slug"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete")),
+    responses((status = 204)))]
+pub(super) async fn delete_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+    if_match: IfMatch,
+) -> Result<StatusCode, Problem> {
+    let now = api.now();
+    api.write(move |sql, _| {
+        let old = find(sql, caller.project, &which)?;
+        if_match.check(old.version)?;
+        heartbeats::delete(sql, caller.project, old.id, Some(old.version), now)?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Pause a heartbeat
+///
+/// Nothing is expected any more; an open incident closes without a word.
+#[utoipa::path(post, path = "/heartbeats/{heartbeat}/pause", tag = "heartbeats",
+    params(("heartbeat" = String, Path, description = "Its id or slug")),
+    responses((status = 200, body = Heartbeat)))]
+pub(super) async fn pause_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+) -> Result<Tagged<Heartbeat>, Problem> {
+    step(&api, caller, which, Step::Pause).await
+}
+
+/// Resume a heartbeat
+///
+/// Something is expected again, as if it had just been created.
+#[utoipa::path(post, path = "/heartbeats/{heartbeat}/resume", tag = "heartbeats",
+    params(("heartbeat" = String, Path, description = "Its id or slug")),
+    responses((status = 200, body = Heartbeat)))]
+pub(super) async fn resume_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+) -> Result<Tagged<Heartbeat>, Problem> {
+    step(&api, caller, which, Step::Resume).await
+}
+
+async fn step(
+    api: &ApiState,
+    caller: Caller,
+    which: String,
+    step: Step,
+) -> Result<Tagged<Heartbeat>, Problem> {
+    let viewer = Viewer::new(api, caller);
+    let now = viewer.now();
+    let after = api
+        .write(move |sql, told| {
+            let before = find(sql, caller.project, &which)?;
+            let taken = take_step(sql, caller.project, before.id, &step, now)?;
+            told.taken(&taken.ok_or_else(missing)?);
+            by_id(sql, caller.project, before.id)
+        })
+        .await?;
+    Ok(tagged(&after, &viewer))
+}
+
+/// The project's heartbeat with this id or slug.
+pub(super) fn find(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    which: &str,
+) -> Result<heartbeats::Heartbeat, Refusal> {
+    if let Ok(id) = Uuid::try_parse(which)
+        && let Some(found) = heartbeats::get(sql, project, HeartbeatId(id))?
+    {
+        return Ok(found);
+    }
+    if !is_slug(which) {
+        return Err(missing().into());
+    }
+    match heartbeats::by_slug(sql, project, which)? {
+        BySlug::One(found) => Ok(*found),
+        BySlug::None => Err(missing().into()),
+        BySlug::Several => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "several heartbeats share this slug; name it by its id",
+        )
+        .into()),
+    }
+}
+
+fn by_id(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    id: HeartbeatId,
+) -> Result<heartbeats::Heartbeat, Refusal> {
+    Ok(heartbeats::get(sql, project, id)?.ok_or_else(missing)?)
+}
+
+fn update(
+    sql: &mut dyn Sql,
+    old: &heartbeats::Heartbeat,
+    details: &Details,
+) -> Result<(), Refusal> {
+    let version = Some(old.version);
+    let changed = heartbeats::update(sql, old.project, old.id, version, details)?;
+    changed.map(|_| ()).ok_or_else(|| missing().into())
+}
+
+fn slug_is_free(sql: &mut dyn Sql, project: ProjectId, slug: &str) -> Result<(), Refusal> {
+    if heartbeats::by_slug(sql, project, slug)? == BySlug::None {
+        return Ok(());
+    }
+    let problem = format!("another heartbeat has the slug {slug:?}");
+    Err(Problem::conflict("slug", problem).into())
+}
+
+fn channels_are_known(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    routing: &Routing,
+) -> Result<(), Refusal> {
+    let Routing::Only(ids) = routing else {
+        return Ok(());
+    };
+    for ChannelId(id) in ids {
+        if channels::get(sql, project, ChannelId(*id))?.is_none() {
+            let problem = format!("there is no channel {id} in this project");
+            return Err(Problem::field("channels", problem).into());
+        }
+    }
+    Ok(())
+}
+
+/// What a heartbeat has that is created with a name only.
+fn usual_settings() -> Result<Settings, Problem> {
+    Schedule::every_seconds(CREATED_EVERY_SECONDS)
+        .map(Settings::new)
+        .map_err(|error| Problem::field("schedule", error))
+}
+
+fn missing() -> Problem {
+    Problem::missing("heartbeat")
+}
+
+fn tagged(found: &heartbeats::Heartbeat, viewer: &Viewer) -> Tagged<Heartbeat> {
+    Tagged {
+        version: found.version,
+        body: Heartbeat::of(found, viewer),
+    }
+}
+
+fn listed(page: Page<heartbeats::Heartbeat>, viewer: &Viewer) -> List<Heartbeat> {
+    let mut list = List::of(page, |found| Heartbeat::of(&found, viewer));
+    list.next_cursor = list.next_cursor.map(|cursor| without_id(&cursor));
+    list
+}
+
+/// How much of an id stands in a cursor: 8 of its 32 digits.
+const CURSOR_DIGITS: usize = 8;
+
+/// A cursor names the last heartbeat of its page by time and id; the id is a secret, and a cursor is seen by
+/// read-only keys and stands in logs. Its first digits, then the greatest ones, are the same place in the
+/// list, unless two heartbeats were created in the same microsecond with equal first digits.
+fn without_id(cursor: &str) -> String {
+    let Some((time, id)) = cursor.split_once('.') else {
+        return cursor.to_owned();
+    };
+    let shown: String = id.chars().take(CURSOR_DIGITS).collect();
+    format!("{time}.{shown:f<32}")
+}
+
+/// For `deserialize_with`: a parameter that may be given several times.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tags {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Tags::deserialize(input)? {
+        Tags::One(tag) => vec![tag],
+        Tags::More(tags) => tags,
+    })
+}

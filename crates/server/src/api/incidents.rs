@@ -1,0 +1,229 @@
+//! `/incidents`, and those of one heartbeat.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use nightbeat_domain::{IncidentId, ProjectId, Settings, UnixMicros};
+use nightbeat_store::control::incidents::{self, Filter};
+use nightbeat_store::control::{Cursor, PageRequest};
+use nightbeat_store::people::{Step, take_step};
+use nightbeat_store::sql::Sql;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::heartbeats;
+use super::input::{self, Given, PageQuery, Query};
+use super::problem::Problem;
+use super::shapes::{Incident, List, Snooze, Viewer};
+use super::state::{ApiState, Refusal, Told};
+
+/// Which incidents.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct IncidentQuery {
+    /// It is open (`true`), or closed (`false`).
+    #[serde(deserialize_with = "yes_or_no")]
+    #[param(nullable = false)]
+    open: Option<bool>,
+    /// Where to go on: `next_cursor` of the page before.
+    #[serde(deserialize_with = "input::parsed")]
+    #[param(value_type = Option<String>, nullable = false)]
+    cursor: Option<Cursor>,
+    /// How many items at most.
+    #[serde(deserialize_with = "input::limit")]
+    #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
+    limit: Option<u32>,
+}
+
+/// List incidents
+///
+/// Newest first.
+#[utoipa::path(get, path = "/incidents", tag = "incidents", params(IncidentQuery),
+    responses((status = 200, body = List<Incident>)))]
+pub(super) async fn list_incidents(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Query(asked): Query<IncidentQuery>,
+) -> Result<Json<List<Incident>>, Problem> {
+    let page = input::page(asked.cursor, asked.limit);
+    list(&api, caller, None, asked.open, page).await
+}
+
+/// List a heartbeat's incidents
+///
+/// Newest first.
+#[utoipa::path(get, path = "/heartbeats/{heartbeat}/incidents", tag = "heartbeats",
+    params(("heartbeat" = String, Path, description = "Its id or slug"), PageQuery),
+    responses((status = 200, body = List<Incident>)))]
+pub(super) async fn list_incidents_of_heartbeat(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+    Query(asked): Query<PageQuery>,
+) -> Result<Json<List<Incident>>, Problem> {
+    list(&api, caller, Some(which), None, asked.page()).await
+}
+
+async fn list(
+    api: &ApiState,
+    caller: Caller,
+    heartbeat: Option<String>,
+    open: Option<bool>,
+    page: PageRequest,
+) -> Result<Json<List<Incident>>, Problem> {
+    let viewer = Viewer::new(api, caller);
+    let found = api
+        .read(move |sql| {
+            let mut filter = Filter {
+                heartbeat: None,
+                open,
+            };
+            if let Some(which) = heartbeat {
+                filter.heartbeat = Some(heartbeats::find(sql, caller.project, &which)?.id);
+            }
+            Ok(incidents::list(sql, caller.project, &filter, &page)?)
+        })
+        .await?;
+    Ok(Json(List::of(found, |one| Incident::of(one, &viewer))))
+}
+
+/// Show an incident
+#[utoipa::path(get, path = "/incidents/{incident}", tag = "incidents",
+    params(("incident" = Uuid, Path, description = "Its id")),
+    responses((status = 200, body = Incident)))]
+pub(super) async fn show_incident(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+) -> Result<Json<Incident>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let found = api
+        .read(move |sql| find(sql, caller.project, &which))
+        .await?;
+    Ok(Json(Incident::of(found, &viewer)))
+}
+
+/// Acknowledge an incident
+///
+/// Someone has seen it: no more repeats. Again, it changes nothing.
+#[utoipa::path(post, path = "/incidents/{incident}/acknowledge", tag = "incidents",
+    params(("incident" = Uuid, Path, description = "Its id")),
+    responses((status = 200, body = Incident)))]
+pub(super) async fn acknowledge_incident(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+) -> Result<Json<Incident>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let now = viewer.now();
+    let project = caller.project;
+    let after = api
+        .write(move |sql, told| {
+            let found = find_open(sql, project, &which)?;
+            if found.acknowledged_at.is_some() {
+                return Ok(found);
+            }
+            act(sql, told, project, &found, &Step::Acknowledge, now)?;
+            incidents::set_acknowledged(sql, project, found.id, Some(now))?;
+            by_id(sql, project, found.id)
+        })
+        .await?;
+    Ok(Json(Incident::of(after, &viewer)))
+}
+
+/// Snooze an incident
+///
+/// Alerts about it are held back until then.
+#[utoipa::path(post, path = "/incidents/{incident}/snooze", tag = "incidents", request_body = Snooze,
+    params(("incident" = Uuid, Path, description = "Its id")),
+    responses((status = 200, body = Incident)))]
+pub(super) async fn snooze_incident(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+    input::Json(asked): input::Json<Snooze>,
+) -> Result<Json<Incident>, Problem> {
+    let viewer = Viewer::new(&api, caller);
+    let now = viewer.now();
+    let until = asked.until.micros();
+    if until <= now {
+        return Err(Problem::field("until", "is not in the future"));
+    }
+    if until > now + Settings::SPAN_MAX {
+        return Err(Problem::field("until", "is more than 10 years away"));
+    }
+    let project = caller.project;
+    let after = api
+        .write(move |sql, told| {
+            let found = find_open(sql, project, &which)?;
+            act(sql, told, project, &found, &Step::Snooze(until), now)?;
+            incidents::set_snoozed(sql, project, found.id, Some(until))?;
+            by_id(sql, project, found.id)
+        })
+        .await?;
+    Ok(Json(Incident::of(after, &viewer)))
+}
+
+/// Takes a step about an incident that is open.
+fn act(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    project: ProjectId,
+    incident: &incidents::Incident,
+    step: &Step,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    let taken = take_step(sql, project, incident.heartbeat, step, now)?.ok_or_else(is_closed)?;
+    told.taken(&taken);
+    Ok(())
+}
+
+fn find(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    which: &str,
+) -> Result<incidents::Incident, Refusal> {
+    let id = Uuid::try_parse(which).map_err(|_| missing())?;
+    by_id(sql, project, IncidentId(id))
+}
+
+fn by_id(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    id: IncidentId,
+) -> Result<incidents::Incident, Refusal> {
+    Ok(incidents::get(sql, project, id)?.ok_or_else(missing)?)
+}
+
+/// The incident, which must be open: the one that its heartbeat's state is about.
+fn find_open(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    which: &str,
+) -> Result<incidents::Incident, Refusal> {
+    let found = find(sql, project, which)?;
+    if found.closed_at.is_some() {
+        return Err(is_closed().into());
+    }
+    Ok(found)
+}
+
+fn is_closed() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "this incident is closed")
+}
+
+fn missing() -> Problem {
+    Problem::missing("incident")
+}
+
+/// For `deserialize_with`: `true` or `false`.
+fn yes_or_no<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<bool>, D::Error> {
+    let text = String::deserialize(input)?;
+    let known = text.parse().ok();
+    known.map(Some).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is neither true nor false"))
+    })
+}

@@ -1,0 +1,84 @@
+//! The OpenAPI 3.1 document.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, License, OpenApi, Ref, ResponseBuilder,
+    SecurityRequirement, ServerBuilder,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::problem::Problem;
+
+/// The document of the routes, with what all of them share.
+pub(super) fn complete(mut document: OpenApi, public_url: &str) -> OpenApi {
+    document.info = InfoBuilder::new()
+        .title("Nightbeat")
+        .version("1")
+        .description(Some(
+            "Tells people when a backup or a scheduled job did not run. Durations are whole seconds, times \
+             RFC 3339 in UTC. Lists answer `items` and `next_cursor`. Unknown fields are refused.",
+        ))
+        .license(Some(License::new("MIT OR Apache-2.0")))
+        .build();
+    let server = ServerBuilder::new().url(format!("{public_url}/api/v1"));
+    document.servers = Some(vec![server.build()]);
+    let components = document.components.get_or_insert_with(Components::new);
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+    );
+    components.add_security_scheme(
+        "key",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))),
+    );
+    let name = Problem::name().into_owned();
+    components.schemas.insert(name, Problem::schema());
+    let none: [&str; 0] = [];
+    document.security = Some(vec![
+        SecurityRequirement::new("bearer", none),
+        SecurityRequirement::new("key", none),
+    ]);
+    add_problems(&mut document);
+    document
+}
+
+/// Every operation may answer a problem; `docs/api.md` says which status means what.
+fn add_problems(document: &mut OpenApi) {
+    let problem = ResponseBuilder::new()
+        .description("A problem (RFC 9457)")
+        .content(
+            "application/problem+json",
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name(Problem::name())))
+                .build(),
+        )
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_owned(), problem.clone().into());
+        }
+    }
+}
+
+/// The document as JSON.
+pub(super) fn text(document: OpenApi) -> Arc<str> {
+    #[expect(clippy::expect_used, reason = "a document of constants; the tests make one")]
+    let text = serde_json::to_string(&document).expect("an OpenAPI document has a JSON form");
+    text.into()
+}
+
+/// Answers the document. It holds no secret, so it needs no key.
+pub(super) async fn serve(document: Arc<str>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+}

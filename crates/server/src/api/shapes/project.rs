@@ -1,0 +1,53 @@
+//! Projects.
+
+use nightbeat_store::control::projects;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Time, Viewer};
+use crate::api::input::given;
+
+/// The project that a key belongs to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Project {
+    /// Its id.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// The secret that opens the slug URLs of its heartbeats; `null` for a read-only key.
+    #[schema(required)]
+    ping_key: Option<String>,
+    /// The channel that is used too when an alert is undelivered for two minutes.
+    #[schema(required)]
+    fallback_channel: Option<Uuid>,
+    /// When it was created.
+    created_at: Time,
+}
+
+/// What may change about a project. Only what is named changes.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::api) struct ProjectEdit {
+    /// Its name.
+    #[serde(deserialize_with = "given")]
+    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    pub(in crate::api) name: Option<String>,
+    /// The channel that is used too when an alert is undelivered for two minutes; `null`: none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Uuid>)]
+    pub(in crate::api) fallback_channel: Option<Option<Uuid>>,
+}
+
+impl Project {
+    /// What `viewer` sees of it.
+    pub(in crate::api) fn of(found: projects::Project, viewer: &Viewer) -> Self {
+        Self {
+            id: found.id.0,
+            name: found.name,
+            ping_key: viewer.secrets.then_some(found.ping_key),
+            fallback_channel: found.fallback_channel.map(|id| id.0),
+            created_at: found.created_at.into(),
+        }
+    }
+}
