@@ -34,6 +34,36 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<()> {
     apply(connection, &MIGRATIONS)
 }
 
+/// The version of a file that is ours and up to date; it is not changed. [`StoreError::Fatal`] for any
+/// other file.
+pub(crate) fn recognise(connection: &Connection) -> Result<u32> {
+    let application: i32 = connection
+        .query_row("PRAGMA application_id", [], |row| row.get(0))
+        .map_err(failed)?;
+    if application != APPLICATION_ID {
+        return Err(unusable("it is not a database of nightbeat"));
+    }
+    let version = applied(connection)?;
+    refuse_newer(version, &MIGRATIONS)?;
+    if version as usize != MIGRATIONS.len() {
+        return Err(unusable(&format!(
+            "its schema is version {version}, and this nightbeat wants {}; \
+             start the server with it once, which brings it up to date",
+            MIGRATIONS.len()
+        )));
+    }
+    Ok(version)
+}
+
+fn applied(connection: &Connection) -> Result<u32> {
+    connection
+        .query_row("SELECT max(version) FROM schema_version", [], |row| {
+            row.get::<_, Option<u32>>(0)
+        })
+        .map_err(failed)?
+        .ok_or_else(|| unusable("its table schema_version is empty; restore a backup"))
+}
+
 fn apply(connection: &mut Connection, migrations: &[Migration]) -> Result<()> {
     for migration in migrations {
         // Begun for writing: two processes that open a new file take turns, and the second one sees what
@@ -64,12 +94,7 @@ fn version(transaction: &Transaction<'_>) -> Result<u32> {
         .query_row("PRAGMA application_id", [], |row| row.get(0))
         .map_err(failed)?;
     match application {
-        APPLICATION_ID => transaction
-            .query_row("SELECT max(version) FROM schema_version", [], |row| {
-                row.get::<_, Option<u32>>(0)
-            })
-            .map_err(failed)?
-            .ok_or_else(|| unusable("its table schema_version is empty; restore a backup")),
+        APPLICATION_ID => applied(transaction),
         0 if is_empty(transaction)? => {
             transaction
                 .execute_batch(&format!(

@@ -9,7 +9,9 @@ use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
-use crate::{BackupDone, PruneCursor, PruneProgress, Result, Retention, Watched, effects};
+use crate::{
+    BackupDone, CheckReport, PruneCursor, PruneProgress, Result, Retention, Watched, effects,
+};
 
 /// Durable state. Cheap to clone; the last clone closes it.
 #[derive(Debug, Clone)]
@@ -145,6 +147,14 @@ impl Store {
     pub async fn backup(&self, to: &Path, replace: bool) -> Result<BackupDone> {
         match self {
             Self::Sqlite(sqlite) => sqlite.backup(to.to_owned(), replace).await,
+        }
+    }
+
+    /// Looks the whole database through while it is in use: pages, references, and whether its rows say
+    /// what they should. Reads everything, so it takes a while; signals go on meanwhile.
+    pub async fn check(&self) -> Result<CheckReport> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.check().await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! SQLite: one writer thread, a few readers, one file.
 
 mod backup;
+mod check;
 mod checkpoint;
 mod hot;
 pub(crate) mod open;
@@ -14,6 +15,7 @@ use nightbeat_domain::{GapLedger, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use self::backup::BackupDone;
+pub use self::check::{CheckReport, CheckedPart, check_sqlite};
 use self::checkpoint::Copier;
 use self::open::ServerLock;
 use self::portable::{Portable, failed};
@@ -66,6 +68,12 @@ impl Sqlite {
     pub(crate) async fn backup(&self, to: PathBuf, replace: bool) -> Result<BackupDone> {
         let database = self.path.clone();
         on_a_thread(move || backup::backup(&database, &to, replace)).await
+    }
+
+    /// Looks the file through, on a thread of its own.
+    pub(crate) async fn check(&self) -> Result<CheckReport> {
+        let database = self.path.clone();
+        on_a_thread(move || check_sqlite(&database)).await
     }
 
     pub(crate) fn wal_bytes(&self) -> u64 {
