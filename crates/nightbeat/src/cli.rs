@@ -17,7 +17,8 @@ Environment:
   NIGHTBEAT_URL        the server that client commands talk to
   NIGHTBEAT_API_KEY    the API key they use
   NIGHTBEAT_PING_KEY   the key with which `ping` can address a heartbeat by its slug
-  HTTPS_PROXY, HTTP_PROXY, NO_PROXY   honoured by client commands, except towards this machine itself
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+                       honoured by client commands, except towards this machine itself
   NO_COLOR             no colours
 
 Exit codes:

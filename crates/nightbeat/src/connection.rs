@@ -22,7 +22,12 @@ const SECRET_BYTES_MAX: u64 = 4096;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The server [default: the one of `nightbeat login`, else the one on this machine]
-    #[arg(long, env = "NIGHTBEAT_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "NIGHTBEAT_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub(crate) url: Option<String>,
     /// An API key. Other users of this machine can see it while the command runs: prefer the variable
     #[arg(

@@ -1,7 +1,7 @@
 //! `nightbeat init`
 
 use clap::Args;
-use nightbeat_server::admin::{self, Init as Wanted, Initialised};
+use nightbeat_server::admin::{self, Init as Wanted, InitError, Initialised};
 use serde_json::json;
 
 use super::configured::{Configured, broken};
@@ -47,11 +47,9 @@ impl Init {
             project: self.project,
         };
         logging::start_quietly()?;
-        let made = admin::init(&config.database, &wanted).map_err(|error| broken(&error))?;
-        note(&format!(
-            "made project `{}` of {} in {}",
-            wanted.project, wanted.email, config.database
-        ));
+        let what = format!("project `{}` of {}", wanted.project, wanted.email);
+        let made = admin::init(&config.database, wanted).map_err(|error| refused(&error))?;
+        note(&format!("made {what} in {}", config.database));
         hint("keep the keys: they are not shown again; `nightbeat login` saves the API key");
         Ok(text(&made, self.json))
     }
@@ -72,6 +70,14 @@ impl Init {
             return Ok(Some(password));
         }
         Err(Failure::usage("the two passwords differ"))
+    }
+}
+
+/// What was asked for is not possible, or it did not work.
+fn refused(error: &anyhow::Error) -> Failure {
+    match error.downcast_ref::<InitError>() {
+        Some(InitError::Refused(why)) => Failure::usage(*why),
+        _ => broken(error),
     }
 }
 

@@ -20,7 +20,12 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Login {
     /// The server [default: the one on this machine]
-    #[arg(long, env = "NIGHTBEAT_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "NIGHTBEAT_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     url: Option<String>,
     /// Read the API key from stdin: its first line
     #[arg(long)]

@@ -25,8 +25,8 @@ Examples:
   nightbeat ping nightly-backup                               by slug
   nightbeat ping 4c1e8c5e-3f0f-4f6a-9c5e-0d6f8f6f1a2b         by id: needs no key
   nightbeat ping \"$ID\" --start --rid \"$RUN\"
-  restic backup / 2>&1 | nightbeat ping \"$ID\" --body -
-  nightbeat ping \"$ID\" --exit-code $? --metric rows=1200";
+  nightbeat ping \"$ID\" --metric rows=1200
+  restic backup / > log 2>&1; nightbeat ping \"$ID\" --exit-code $? --body - < log";
 
 /// Send a signal: the job is done, has begun, or failed
 ///

@@ -9,12 +9,13 @@ use crate::logging;
 
 const EXAMPLES: &str = "\
 Examples:
-  nightbeat serve                                      needs nothing: the database is made where none is
+  nightbeat serve                     needs nothing: the database is made where there is none
   nightbeat serve --listen 0.0.0.0:8787 --public-url https://beats.example.org
   nightbeat serve --config /etc/nightbeat.toml --log-format json
 
-Every key of the configuration can stand in the file, in the environment (NIGHTBEAT_OUTGOING_ALLOW for
-outgoing.allow) and, for the flags above, on the command line; the later wins. See `nightbeat config show`.";
+Every key of the configuration can stand in the file or in the environment, where outgoing.allow is
+NIGHTBEAT_OUTGOING_ALLOW. The environment goes before the file, a flag before both.
+`nightbeat config show` prints every key, its value and where it came from.";
 
 /// Run the server
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line as a person or a script meets it: the real binary, a real socket, and answers in the
 //! shapes of `docs/api.md`.
 #![expect(unreachable_pub, reason = "a test binary has no public")]
+#![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
 mod channels;
 mod connection;

@@ -12,8 +12,8 @@ fn path(tail: &str) -> String {
 }
 
 fn nonce(query: &str) -> String {
-    let pairs = query.split('&');
-    let nonce = pairs.filter_map(|pair| pair.strip_prefix("nonce=")).next();
+    let mut pairs = query.split('&');
+    let nonce = pairs.find_map(|pair| pair.strip_prefix("nonce="));
     nonce.unwrap().to_owned()
 }
 

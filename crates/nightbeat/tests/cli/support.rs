@@ -66,7 +66,7 @@ pub fn problem(status: &'static str, detail: &str, field: Option<&str>) -> Answe
 impl Answer {
     /// The same with one more header.
     pub fn with(mut self, header: &str) -> Self {
-        self.headers += &format!("{header}\r\n");
+        self.headers += &[header, "\r\n"].concat();
         self
     }
 }
@@ -110,7 +110,7 @@ impl Server {
                 if shared.lock().unwrap().ended {
                     return;
                 }
-                serve_one(connection.unwrap(), &shared);
+                serve_one(&connection.unwrap(), &shared);
             }
         });
         Self {
@@ -170,8 +170,8 @@ impl Drop for Server {
     }
 }
 
-fn serve_one(connection: TcpStream, script: &Mutex<Script>) {
-    let mut reader = BufReader::new(&connection);
+fn serve_one(mut connection: &TcpStream, script: &Mutex<Script>) {
+    let mut reader = BufReader::new(connection);
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
@@ -210,7 +210,7 @@ fn serve_one(connection: TcpStream, script: &Mutex<Script>) {
         answer.body
     );
     // A client that has given up is no fault of the test.
-    let _ = (&connection).write_all(bytes.as_bytes());
+    let _ = connection.write_all(bytes.as_bytes());
 }
 
 /// An address on which nobody listens.
