@@ -41,7 +41,18 @@ pub enum Opener {
 impl Store {
     /// Opens the SQLite file at `path`; creates it where it is missing, and brings its schema up to date.
     pub fn open_sqlite(path: &Path, opener: Opener) -> Result<Opened> {
-        let (sqlite, alive_until) = Sqlite::open(path, opener == Opener::Server)?;
+        Self::open_sqlite_with(path, opener, false)
+    }
+
+    /// The same; `allow_network_file_system`: also where the file lies on NFS, SMB, FUSE and the like,
+    /// which is refused else. What was acknowledged may be lost there.
+    pub fn open_sqlite_with(
+        path: &Path,
+        opener: Opener,
+        allow_network_file_system: bool,
+    ) -> Result<Opened> {
+        let serves = opener == Opener::Server;
+        let (sqlite, alive_until) = Sqlite::open(path, serves, allow_network_file_system)?;
         Ok(Opened {
             store: Self::Sqlite(Arc::new(sqlite)),
             alive_until,

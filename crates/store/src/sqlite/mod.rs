@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod checkpoint;
+mod file_system;
 mod hot;
 pub(crate) mod open;
 pub(crate) mod portable;
@@ -40,7 +41,12 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens (or creates) the file, brings its schema up to date and starts the writer. `serves`: refuse
     /// a second server on the file.
-    pub(crate) fn open(path: &Path, serves: bool) -> Result<(Self, Option<UnixMicros>)> {
+    pub(crate) fn open(
+        path: &Path,
+        serves: bool,
+        allow_network_file_system: bool,
+    ) -> Result<(Self, Option<UnixMicros>)> {
+        open::folder(path, allow_network_file_system)?;
         let lock = serves.then(|| open::lock(path)).transpose()?;
         let mut connection = open::writer(path)?;
         migrate::migrate(&mut connection)?;

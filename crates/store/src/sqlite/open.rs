@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
+use super::file_system;
 use super::portable::failed;
 use crate::{Result, StoreError};
 
@@ -30,7 +31,6 @@ pub(crate) struct ServerLock {
 
 /// Refuses a second server on the same file, and says who holds it.
 pub(crate) fn lock(database: &Path) -> Result<ServerLock> {
-    create_folder(database)?;
     let path = beside(database, ".lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -133,15 +133,20 @@ fn pragma(connection: &Connection, name: &str, value: &str) -> Result<()> {
     connection.pragma_update(None, name, value).map_err(failed)
 }
 
-fn create_folder(database: &Path) -> Result<()> {
-    if let Some(folder) = database.parent().filter(|it| !it.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+/// Creates the folder of the database where it is missing, and refuses one that lies on another machine.
+pub(crate) fn folder(database: &Path, allow_network_file_system: bool) -> Result<()> {
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+    if allow_network_file_system {
+        return Ok(());
     }
-    Ok(())
+    file_system::refuse_network(folder)
 }
 
 fn create_private(database: &Path) -> Result<()> {
-    create_folder(database)?;
     OpenOptions::new()
         .write(true)
         .create(true)
