@@ -211,7 +211,7 @@ fn settings(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(settings(4000))]
+    #![proptest_config(settings(2000))]
 
     #[test]
     fn nothing_that_can_be_typed_panics(

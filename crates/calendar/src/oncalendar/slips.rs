@@ -67,15 +67,18 @@ fn usual(expression: &str, start: usize, text: &str) -> Option<ParseError> {
         .next()
         .filter(|word| word.len() < text.len())?;
     let at = text.len() - word.len();
-    let letters = word.bytes().all(|byte| byte.is_ascii_uppercase()) && word.len() > 2;
-    let like_zone = word.starts_with(|first: char| first.is_ascii_alphabetic())
-        && (letters || word.contains('/'))
-        && weekday_names(word).is_none();
+    let alphabetic = word.starts_with(|first: char| first.is_ascii_alphabetic());
+    if !alphabetic || weekday_names(word).is_some() {
+        return None;
+    }
+    let abbreviation = word.bytes().all(|byte| byte.is_ascii_uppercase()) && word.len() > 2;
     match Zone::named(word) {
         Err(ZoneError::Spelling { .. }) => {
             error(at, word.len(), format!("there is no time zone {word:?}"))
         }
-        Err(wrong) if like_zone => error(at, word.len(), wrong.to_string()),
+        Err(wrong) if abbreviation || word.contains('/') => {
+            error(at, word.len(), wrong.to_string())
+        }
         _ => None,
     }
 }
@@ -117,6 +120,9 @@ fn shorthand(clean: &str) -> Option<String> {
 /// A zone that is spelled wrong.
 fn zone(clean: &str) -> Option<String> {
     let (rest, word) = clean.rsplit_once(' ')?;
+    if weekday_names(word).is_some() || !word.starts_with(|it: char| it.is_ascii_alphabetic()) {
+        return None;
+    }
     match Zone::named(word) {
         Err(ZoneError::Spelling { right, .. }) => Some(format!("{rest} {right}")),
         _ => None,
