@@ -276,7 +276,7 @@ fn settings(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(settings(600))]
+    #![proptest_config(settings(300))]
 
     #[test]
     fn cron_is_its_main_loop(
@@ -318,7 +318,7 @@ fn weekdays() -> impl Strategy<Value = Field> {
 }
 
 proptest! {
-    #![proptest_config(settings(600))]
+    #![proptest_config(settings(300))]
 
     #[test]
     fn on_calendar_is_the_first_pass_of_each_wall_time(
