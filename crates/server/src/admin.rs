@@ -22,21 +22,43 @@ pub fn init(database: &Database, init: Init) -> anyhow::Result<Initialised> {
     Ok(waiting()?.block_on(accounts::create(&store, init, false, now))?)
 }
 
-/// Copies the whole database to `to`, as it is at one instant, while the server goes on.
+/// Copies the whole database to `to`, as it is at one instant, while the server goes on. Refuses where
+/// `to` exists already.
 pub fn backup(database: &Database, to: &Path) -> anyhow::Result<()> {
-    let _ = (open(database)?, to);
-    anyhow::bail!("not there yet")
+    let store = open_existing(database)?;
+    waiting()?.block_on(store.backup(to, false))?;
+    Ok(())
 }
 
 /// Looks the whole database over. What is wrong with it, a line each; empty when all is well.
 pub fn check(database: &Database) -> anyhow::Result<Vec<String>> {
-    let _ = open(database)?;
-    anyhow::bail!("not there yet")
+    let store = open_existing(database)?;
+    let report = waiting()?.block_on(store.check())?;
+    let mut lines = Vec::new();
+    for part in report.parts {
+        let untold = part.problem_count - part.problems.len() as u64;
+        let told = part
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {problem}", part.name));
+        lines.extend(told);
+        if untold > 0 {
+            lines.push(format!("{}: and {untold} more", part.name));
+        }
+    }
+    Ok(lines)
 }
 
 fn open(database: &Database) -> anyhow::Result<Store> {
     let Database::Sqlite(path) = database;
     Ok(Store::open_sqlite(path, Opener::Tool)?.store)
+}
+
+/// A mistyped path must not become a new, empty database that is then found to be in order.
+fn open_existing(database: &Database) -> anyhow::Result<Store> {
+    let Database::Sqlite(path) = database;
+    anyhow::ensure!(path.exists(), "there is no database at {}", path.display());
+    open(database)
 }
 
 fn waiting() -> std::io::Result<tokio::runtime::Runtime> {

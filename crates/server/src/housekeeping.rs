@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightbeat_store::Store;
+use anyhow::Context as _;
+use nightbeat_notify::Reporter;
 
-use crate::config::Config;
+use nightbeat_store::{PruneCursor, Retention, Store};
+
+use crate::config::{self, Config};
 use crate::http::Shutdown;
 use crate::metrics::{Metrics, StateLabel};
 use crate::node::NodeHandle;
@@ -19,6 +22,14 @@ const SEARCH_AT_ONCE: u32 = 10_000;
 /// How often gauges are read from the database.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
+/// How often another instance is told that this one is well.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// The pause between two small steps of deleting what is no longer kept.
+const PRUNE_PAUSE: Duration = Duration::from_millis(200);
+/// The pause between two sweeps.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// Starts the tasks; they end when `shutdown` begins.
 pub(crate) fn start(
     config: &Config,
@@ -26,15 +37,80 @@ pub(crate) fn start(
     node: &NodeHandle,
     metrics: &Arc<Metrics>,
     shutdown: &Shutdown,
-) {
-    let _ = config;
-    tokio::spawn(search(
+) -> anyhow::Result<()> {
+    let (store, node) = (store.clone(), node.clone());
+    if let Some(url) = &config.report_to {
+        let proxy = config.outgoing.proxy.as_ref().map(|proxy| proxy.0.clone());
+        let reporter = Reporter::new(&url.0, proxy).context("cannot report to another instance")?;
+        tokio::spawn(report(reporter, node.clone(), shutdown.clone()));
+    }
+    let retention = retention(&config.retention);
+    tokio::spawn(prune(
         store.clone(),
         node.clone(),
-        Arc::clone(metrics),
+        retention,
         shutdown.clone(),
     ));
     tokio::spawn(count(store.clone(), Arc::clone(metrics), shutdown.clone()));
+    tokio::spawn(search(store, node, Arc::clone(metrics), shutdown.clone()));
+    Ok(())
+}
+
+/// Tells another instance that this one is well. Says nothing while it is not: silence is the alarm.
+async fn report(reporter: Reporter, node: NodeHandle, mut shutdown: Shutdown) {
+    loop {
+        let problems = node.health().problems;
+        if problems.is_empty() {
+            if let Err(error) = reporter.signal().await {
+                tracing::warn!(%error, "cannot report to the other instance");
+            }
+        } else {
+            tracing::error!(
+                ?problems,
+                "not well: nothing is reported to the other instance"
+            );
+        }
+        if !pause(REPORT_EVERY, &mut shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Deletes what is no longer kept, in steps that delay no signal.
+async fn prune(store: Store, node: NodeHandle, retention: Retention, mut shutdown: Shutdown) {
+    let mut cursor = PruneCursor::default();
+    let mut rest = PRUNE_EVERY;
+    while pause(rest, &mut shutdown).await {
+        rest = match store
+            .prune_step(&retention, node.now(), cursor.clone())
+            .await
+        {
+            Ok(progress) => {
+                cursor = progress.cursor;
+                if progress.done {
+                    PRUNE_EVERY
+                } else {
+                    PRUNE_PAUSE
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot delete what is no longer kept");
+                PRUNE_EVERY
+            }
+        };
+    }
+}
+
+fn retention(config: &config::Retention) -> Retention {
+    Retention {
+        signals_max: config.signals.into(),
+        incident_signals: DAY * config.signal_incident_days,
+        runs: DAY * config.runs_days,
+        runs_max: config.runs.into(),
+        run_days: 365 * DAY * config.run_summary_years,
+        deliveries: DAY * config.delivery_days,
+        ..Retention::default()
+    }
 }
 
 /// Brings back what the node has lost: deleting its memory costs a minute, never an alert.
@@ -59,6 +135,7 @@ async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutd
 
 async fn count(store: Store, metrics: Arc<Metrics>, mut shutdown: Shutdown) {
     while pause(COUNT_EVERY, &mut shutdown).await {
+        metrics.wal_bytes.set(store.wal_bytes() as i64);
         match store.delivery_counts().await {
             Ok(counts) => {
                 for state in ["queued", "sending", "failing"] {

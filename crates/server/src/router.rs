@@ -10,6 +10,7 @@ use http::StatusCode;
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::Store;
 
+use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::http::Shutdown;
 use crate::metrics::{Metrics, RequestLabel};
@@ -37,11 +38,19 @@ pub(crate) struct RouterParts {
     pub(crate) shutdown: Shutdown,
 }
 
-/// The router: the pages and the probes; the API nests here.
+/// The router: the pages and the probes, and the API.
 pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     let metrics = Arc::clone(&parts.metrics);
+    let api = ApiState::new(
+        parts.store.clone(),
+        parts.node.clone(),
+        Arc::clone(&parts.catalogue),
+        Arc::clone(&parts.notifier),
+        Arc::clone(&parts.public_url),
+    );
     Web::new(config, parts)
         .router()
+        .nest("/api/v1", api::router(api))
         .layer(axum::middleware::from_fn_with_state(metrics, count))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
 }

@@ -103,7 +103,7 @@ impl Server {
         );
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let app = Arc::new(App::new(&config, ingest, router));
-        housekeeping::start(&config, &store, &handle, &metrics, &shutdown);
+        housekeeping::start(&config, &store, &handle, &metrics, &shutdown)?;
         // The node starts before the first connection is accepted, so the gap that it records covers all
         // the time in which nobody could signal.
         let running = tokio::spawn(node.run(node_shutdown));

@@ -17,9 +17,7 @@ use super::answer::{Created, Tagged};
 use super::caller::Caller;
 use super::input::{self, Given, PageQuery, Query};
 use super::problem::Problem;
-use super::shapes::{
-    Channel, ChannelEdit, ChannelKind, List, MASK, NewChannel, TestResult,
-};
+use super::shapes::{Channel, ChannelEdit, ChannelKind, List, MASK, NewChannel, TestResult};
 use super::state::{ApiState, Refusal};
 use super::text::{NAME_CHARS_MAX, line};
 use super::version::IfMatch;

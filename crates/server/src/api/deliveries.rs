@@ -121,11 +121,7 @@ fn complete((found, attempts): Found, viewer: &Viewer) -> Delivery {
     Delivery::of(found, viewer).with_attempts(attempts)
 }
 
-fn filter(
-    sql: &mut dyn Sql,
-    project: ProjectId,
-    asked: &DeliveryQuery,
-) -> Result<Filter, Refusal> {
+fn filter(sql: &mut dyn Sql, project: ProjectId, asked: &DeliveryQuery) -> Result<Filter, Refusal> {
     Ok(Filter {
         state: asked.state.map(Into::into),
         heartbeat: match &asked.heartbeat {
@@ -140,12 +136,11 @@ fn filter(
 }
 
 /// By slug, or by the id that it has or had.
-fn heartbeat(
-    sql: &mut dyn Sql,
-    project: ProjectId,
-    which: &str,
-) -> Result<HeartbeatId, Refusal> {
-    match (heartbeats::find(sql, project, which), Uuid::try_parse(which)) {
+fn heartbeat(sql: &mut dyn Sql, project: ProjectId, which: &str) -> Result<HeartbeatId, Refusal> {
+    match (
+        heartbeats::find(sql, project, which),
+        Uuid::try_parse(which),
+    ) {
         (Ok(found), _) => Ok(found.id),
         (Err(Refusal::Problem(_)), Ok(id)) => Ok(HeartbeatId(id)),
         (Err(Refusal::Problem(_)), Err(_)) => {

@@ -223,7 +223,7 @@ fn missing() -> Problem {
 fn yes_or_no<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<bool>, D::Error> {
     let text = String::deserialize(input)?;
     let known = text.parse().ok();
-    known.map(Some).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is neither true nor false"))
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is neither true nor false")))
 }

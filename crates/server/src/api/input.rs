@@ -30,7 +30,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let bytes = whole(request.into_body()).await?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, format!("this is not JSON: {error}"))
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("this is not JSON: {error}"),
+            )
         })?;
         object(value).map(Self)
     }

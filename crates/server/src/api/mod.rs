@@ -36,7 +36,7 @@ pub use state::ApiState;
 /// The API, to be nested at `/api/v1`.
 pub fn router(state: ApiState) -> Router {
     let (routes, document) = routes().split_for_parts();
-    let document = openapi::text(openapi::complete(document, &state.public_url));
+    let document = openapi::text(&openapi::complete(document, &state.public_url));
     let guard = middleware::from_fn_with_state(state.clone(), caller::know);
     Router::new()
         .merge(
@@ -47,7 +47,10 @@ pub fn router(state: ApiState) -> Router {
         )
         .merge(
             Router::new()
-                .route("/openapi.json", get(|| openapi::serve(document)))
+                .route(
+                    "/openapi.json",
+                    get(async move || openapi::serve(&document)),
+                )
                 .method_not_allowed_fallback(problem::method_not_allowed),
         )
         .layer(middleware::map_response(answer::private))

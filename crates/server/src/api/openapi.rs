@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document.
+//! The `OpenAPI` 3.1 document.
 
 use std::sync::Arc;
 
@@ -72,13 +72,16 @@ fn add_problems(document: &mut OpenApi) {
 }
 
 /// The document as JSON.
-pub(super) fn text(document: OpenApi) -> Arc<str> {
-    #[expect(clippy::expect_used, reason = "a document of constants; the tests make one")]
-    let text = serde_json::to_string(&document).expect("an OpenAPI document has a JSON form");
+pub(super) fn text(document: &OpenApi) -> Arc<str> {
+    #[expect(
+        clippy::expect_used,
+        reason = "a document of constants; the tests make one"
+    )]
+    let text = serde_json::to_string(document).expect("an OpenAPI document has a JSON form");
     text.into()
 }
 
 /// Answers the document. It holds no secret, so it needs no key.
-pub(super) async fn serve(document: Arc<str>) -> Response {
+pub(super) fn serve(document: &str) -> Response {
     ([(CONTENT_TYPE, "application/json")], document.to_string()).into_response()
 }

@@ -83,8 +83,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
@@ -107,9 +106,9 @@ impl From<StoreError> for Problem {
         let unavailable = |detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
             StoreError::Unavailable(_) => unavailable("it cannot be stored or read now; try again"),
-            StoreError::Unknown(_) => unavailable(
-                "it is not known whether it was stored; look before you try again",
-            ),
+            StoreError::Unknown(_) => {
+                unavailable("it is not known whether it was stored; look before you try again")
+            }
             StoreError::Conflict(what) => Self::new(StatusCode::CONFLICT, what),
             StoreError::Broken(_) => {
                 tracing::error!(%error, "an API request failed");

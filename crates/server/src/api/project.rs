@@ -47,10 +47,9 @@ pub(super) async fn change_project(
             if let Some(name) = name {
                 new.name = name;
             }
-            if let Some(channel) = asked.fallback_channel {
-                new.fallback_channel = channel.map(ChannelId);
-                fallback_is_known(sql, &new)?;
-            }
+            let fallback = asked.fallback_channel.map(ChannelId);
+            new.fallback_channel = fallback.of(new.fallback_channel);
+            fallback_is_known(sql, &new)?;
             projects::update(sql, project, &new.name, new.fallback_channel)?;
             Ok(new)
         })

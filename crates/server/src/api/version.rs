@@ -1,9 +1,9 @@
 //! `ETag` and `If-Match`: nobody overwrites an edit that they have not seen.
 
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::header::{HeaderValue, IF_MATCH};
 use http::request::Parts;
-use http::StatusCode;
 
 use super::problem::Problem;
 

@@ -28,6 +28,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client that still sends is listened to after its answer. Closing at once would make its
 /// kernel throw the answer away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// How much of what it still sends is read meanwhile.
+const LINGER_BYTES_MAX: usize = 1_000_000;
 
 /// Serves connections.
 #[derive(Clone)]
@@ -90,7 +92,14 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
         return;
     }
     let mut ignored = [0; 4_096];
-    let reading = async { while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {} };
+    let mut left = LINGER_BYTES_MAX;
+    let reading = async {
+        while left > 0
+            && let Ok(count @ 1..) = stream.read(&mut ignored).await
+        {
+            left = left.saturating_sub(count);
+        }
+    };
     // Too long is fine, too: the connection is closed either way.
     let _ = tokio::time::timeout(LINGER_TIME, reading).await;
 }

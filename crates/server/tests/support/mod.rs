@@ -26,7 +26,7 @@ pub const HANGING: Duration = Duration::from_secs(60);
 pub struct Fixture {
     pub server: Server,
     pub keys: Initialised,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A server with one project, configured by `change`.
@@ -43,7 +43,7 @@ pub async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
     Fixture {
         server,
         keys,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -62,6 +62,10 @@ pub async fn start_empty(change: impl FnOnce(&mut Config)) -> (Server, TempDir) 
 impl Fixture {
     pub fn address(&self) -> SocketAddr {
         self.server.addresses()[0]
+    }
+
+    pub fn database(&self) -> Database {
+        Database::Sqlite(self.folder.path().join("nightbeat.db"))
     }
 
     pub fn project(&self) -> ProjectId {

@@ -107,7 +107,7 @@ struct Field {
     name: String,
     /// What it takes.
     #[serde(rename = "type")]
-    field_type: Takes,
+    takes: Takes,
     /// One sentence for the person who fills it in.
     help: String,
     /// It must be filled in.
@@ -196,7 +196,7 @@ impl From<&nightbeat_notify::Field> for Field {
     fn from(field: &nightbeat_notify::Field) -> Self {
         Self {
             name: field.name.clone(),
-            field_type: field.field_type.into(),
+            takes: field.field_type.into(),
             help: field.help.clone(),
             required: field.required,
             secret: field.secret,

@@ -66,7 +66,10 @@ struct Attempt {
 /// What kind of message a delivery is.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema matters: the store keeps the name")]
+#[expect(
+    dead_code,
+    reason = "only its schema matters: the store keeps the name"
+)]
 enum DeliveryEvent {
     Down,
     Warning,

@@ -15,7 +15,7 @@ use super::routing::Channels;
 use super::run::Outcome;
 use super::schedule::Schedule;
 use super::time::seconds;
-use super::{Time, Viewer};
+use super::{Change, Time, Viewer};
 use crate::api::input::given;
 use crate::api::problem::Problem;
 use crate::api::text::{NAME_CHARS_MAX, line, lines};
@@ -164,9 +164,8 @@ pub(in crate::api) struct HeartbeatEdit {
     #[schema(minimum = 1, maximum = 315_360_000, nullable = false)]
     grace: Option<u64>,
     /// How long a run may last, in seconds; `null`: as long as the grace.
-    #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
-    max_run_time: Option<Option<u64>>,
+    max_run_time: Change<u64>,
     /// Misses or failures in a row before an incident opens.
     #[serde(deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
@@ -188,9 +187,8 @@ pub(in crate::api) struct HeartbeatEdit {
     #[schema(nullable = false)]
     remind_never_started: Option<bool>,
     /// While it is down, alert again this often, in seconds; `null`: never.
-    #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
-    repeat_after: Option<Option<u64>>,
+    repeat_after: Change<u64>,
     /// Count only signals sent with POST.
     #[serde(deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -234,7 +232,11 @@ impl ToSchema for NewHeartbeat {
 impl HeartbeatEdit {
     /// The settings `old` with these changes.
     pub(in crate::api) fn settings(&self, old: &Settings) -> Result<Settings, Problem> {
-        if self.rules.as_ref().is_some_and(|rules| *rules != Value::Array(Vec::new())) {
+        if self
+            .rules
+            .as_ref()
+            .is_some_and(|rules| *rules != Value::Array(Vec::new()))
+        {
             return Err(Problem::field(
                 "rules",
                 "rules are not supported by this version",
@@ -244,13 +246,16 @@ impl HeartbeatEdit {
         let span = Duration::from_secs;
         set(&mut new.schedule, self.schedule.clone().map(|it| it.0));
         set(&mut new.grace, self.grace.map(span));
-        set(&mut new.max_run_time, self.max_run_time.map(|it| it.map(span)));
+        new.max_run_time = self.max_run_time.map(span).of(new.max_run_time);
         set(&mut new.failure_threshold, self.failure_threshold);
         set(&mut new.recovery_threshold, self.recovery_threshold);
-        set(&mut new.warning_codes, self.warning_codes.as_deref().map(once));
+        set(
+            &mut new.warning_codes,
+            self.warning_codes.as_deref().map(once),
+        );
         set(&mut new.manual_resume, self.manual_resume);
         set(&mut new.remind_never_started, self.remind_never_started);
-        set(&mut new.repeat_after, self.repeat_after.map(|it| it.map(span)));
+        new.repeat_after = self.repeat_after.map(span).of(new.repeat_after);
         set(&mut new.post_only, self.post_only);
         Ok(new.checked()?)
     }

@@ -72,7 +72,10 @@ enum Claim {
 /// How an incident closed.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema matters: the store keeps the name")]
+#[expect(
+    dead_code,
+    reason = "only its schema matters: the store keeps the name"
+)]
 enum Closing {
     /// A success came.
     Success,

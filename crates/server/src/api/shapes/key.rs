@@ -22,9 +22,9 @@ pub(in crate::api) struct Key {
     #[schema(required)]
     last_used_at: Option<Time>,
     /// The key itself; only in the answer that creates it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "key", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    key: Option<String>,
+    secret: Option<String>,
 }
 
 /// A key that is to be.
@@ -50,9 +50,9 @@ pub(in crate::api) enum Scope {
 
 impl Key {
     /// The same with the key itself, which is shown this once.
-    pub(in crate::api) fn shown(self, key: String) -> Self {
+    pub(in crate::api) fn shown(self, secret: String) -> Self {
         Self {
-            key: Some(key),
+            secret: Some(secret),
             ..self
         }
     }
@@ -66,7 +66,7 @@ impl From<keys::Key> for Key {
             scope: key.scope.into(),
             created_at: key.created_at.into(),
             last_used_at: key.last_used_at.map(Time::from),
-            key: None,
+            secret: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the wire sees. These are not the domain's types: they change only with the API's version. The
 //! conversions stand beside them.
 
+mod change;
 mod channel;
 mod delivery;
 mod heartbeat;
@@ -16,6 +17,7 @@ mod signal;
 mod time;
 mod viewer;
 
+pub(super) use change::Change;
 pub(super) use channel::{Channel, ChannelEdit, ChannelKind, MASK, NewChannel, TestResult};
 pub(super) use delivery::{Delivery, DeliveryState};
 pub(super) use heartbeat::{Heartbeat, HeartbeatEdit, NewHeartbeat, Status};

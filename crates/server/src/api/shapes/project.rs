@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Time, Viewer};
+use super::{Change, Time, Viewer};
 use crate::api::input::given;
 
 /// The project that a key belongs to.
@@ -34,9 +34,8 @@ pub(in crate::api) struct ProjectEdit {
     #[schema(min_length = 1, max_length = 100, nullable = false)]
     pub(in crate::api) name: Option<String>,
     /// The channel that is used too when an alert is undelivered for two minutes; `null`: none.
-    #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Uuid>)]
-    pub(in crate::api) fallback_channel: Option<Option<Uuid>>,
+    pub(in crate::api) fallback_channel: Change<Uuid>,
 }
 
 impl Project {
