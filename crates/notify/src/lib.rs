@@ -23,6 +23,7 @@ mod notifier;
 mod pace;
 mod payload;
 pub mod render;
+mod report;
 mod template;
 mod text;
 mod tls;
@@ -38,6 +39,7 @@ pub use net::{IpNet, IpNetError};
 pub use notifier::{Notifier, NotifierError, Outgoing, SendError, Sent};
 pub use payload::Event;
 pub use render::{incident_text, text};
+pub use report::{Reporter, ReporterError};
 pub use text::{Paragraph, Text};
 pub use tls::install_crypto_provider;
 

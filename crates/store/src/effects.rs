@@ -157,7 +157,16 @@ fn channels_for(
     }
     let chosen: Vec<ChannelId> = serde_json::from_str(routed)
         .map_err(|error| broken("heartbeat", "channels", short(facts.id.0), error))?;
-    Ok(all.into_iter().filter(|id| chosen.contains(id)).collect())
+    let left: Vec<ChannelId> = all
+        .iter()
+        .copied()
+        .filter(|id| chosen.contains(id))
+        .collect();
+    // Every channel that was chosen has been removed since: better all that are left than nobody.
+    if left.is_empty() && !chosen.is_empty() {
+        return Ok(all);
+    }
+    Ok(left)
 }
 
 fn queue(sql: &mut dyn Sql, snapshot: &AlertSnapshot, channel: ChannelId) -> Result<()> {
