@@ -20,8 +20,8 @@ use super::state::{ApiState, Refusal};
 use super::{channels, heartbeats};
 
 /// Which deliveries: those for which all of this holds.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeliveryQuery {
     /// It has come this far.
@@ -34,11 +34,11 @@ pub(super) struct DeliveryQuery {
     #[param(nullable = false)]
     channel: Option<String>,
     /// Where to go on: `next_cursor` of the page before.
-    #[serde(deserialize_with = "input::parsed")]
+    #[serde(default, deserialize_with = "input::parsed")]
     #[param(value_type = Option<String>, nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
-    #[serde(deserialize_with = "input::limit")]
+    #[serde(default, deserialize_with = "input::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
     limit: Option<u32>,
 }

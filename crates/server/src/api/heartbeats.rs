@@ -27,12 +27,12 @@ use crate::random;
 const CREATED_EVERY_SECONDS: u64 = 86_400;
 
 /// Which heartbeats: those for which all of this holds.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HeartbeatQuery {
     /// It has this tag; of several, it has all.
-    #[serde(deserialize_with = "one_or_more")]
+    #[serde(default, deserialize_with = "one_or_more")]
     tag: Vec<String>,
     /// It has this status now.
     #[param(value_type = Option<Status>, nullable = false)]
@@ -44,11 +44,11 @@ pub(super) struct HeartbeatQuery {
     #[param(nullable = false)]
     slug: Option<String>,
     /// Where to go on: `next_cursor` of the page before.
-    #[serde(deserialize_with = "input::parsed")]
+    #[serde(default, deserialize_with = "input::parsed")]
     #[param(value_type = Option<String>, nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
-    #[serde(deserialize_with = "input::limit")]
+    #[serde(default, deserialize_with = "input::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
     limit: Option<u32>,
 }

@@ -20,20 +20,20 @@ use super::shapes::{Incident, List, Snooze, Viewer};
 use super::state::{ApiState, Refusal, Told};
 
 /// Which incidents.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct IncidentQuery {
     /// It is open (`true`), or closed (`false`).
-    #[serde(deserialize_with = "yes_or_no")]
+    #[serde(default, deserialize_with = "yes_or_no")]
     #[param(nullable = false)]
     open: Option<bool>,
     /// Where to go on: `next_cursor` of the page before.
-    #[serde(deserialize_with = "input::parsed")]
+    #[serde(default, deserialize_with = "input::parsed")]
     #[param(value_type = Option<String>, nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
-    #[serde(deserialize_with = "input::limit")]
+    #[serde(default, deserialize_with = "input::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
     limit: Option<u32>,
 }

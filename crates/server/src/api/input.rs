@@ -160,16 +160,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Given {
 
 /// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-#[derive(Default)]
 pub(super) struct PageQuery {
     /// Where to go on: `next_cursor` of the page before.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(default, deserialize_with = "parsed")]
     #[param(value_type = Option<String>, nullable = false)]
     pub(super) cursor: Option<Cursor>,
     /// How many items at most.
-    #[serde(deserialize_with = "limit")]
+    #[serde(default, deserialize_with = "limit")]
     #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
     pub(super) limit: Option<u32>,
 }

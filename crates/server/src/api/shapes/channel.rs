@@ -59,15 +59,15 @@ pub(in crate::api) struct NewChannel {
 }
 
 /// What may change about a channel. Only what is named changes.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChannelEdit {
     /// Its name, once in a project.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     pub(in crate::api) name: Option<String>,
     /// Values of the kind's fields; only those that are named change, and `null` clears one.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub(in crate::api) settings: Option<BTreeMap<String, Option<String>>>,
 }

@@ -136,69 +136,71 @@ pub(in crate::api) enum Status {
 }
 
 /// What may be set on a heartbeat. Only what is named changes.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct HeartbeatEdit {
     /// Its name.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// What stands for it in URLs, once in a project. A new heartbeat gets it from its name.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(pattern = "^[a-z0-9_-]{1,100}$", nullable = false)]
     pub(in crate::api) slug: Option<String>,
     /// Anything worth knowing about it.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 10_000, nullable = false)]
     description: Option<String>,
     /// Its tags.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(max_items = 50, nullable = false)]
     tags: Option<Vec<String>>,
     /// When a success is expected; every day where it is not set.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     schedule: Option<Schedule>,
     /// How long after *expected at* the success may come, in seconds; an hour where it is not set.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 315_360_000, nullable = false)]
     grace: Option<u64>,
     /// How long a run may last, in seconds; `null`: as long as the grace.
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
     max_run_time: Change<u64>,
     /// Misses or failures in a row before an incident opens.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
     failure_threshold: Option<u32>,
     /// Successes in a row before it closes.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
     recovery_threshold: Option<u32>,
     /// Exit codes that are warnings, not failures: 1 to 255.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(max_items = 255, nullable = false)]
     warning_codes: Option<Vec<u8>>,
     /// Once paused, a signal does not resume it.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     manual_resume: Option<bool>,
     /// Send one reminder when no signal ever came.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     remind_never_started: Option<bool>,
     /// While it is down, alert again this often, in seconds; `null`: never.
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
     repeat_after: Change<u64>,
     /// Count only signals sent with POST.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     post_only: Option<bool>,
     /// What must hold for a run to be ok. This version takes only an empty list.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<Object>>, max_items = 0, nullable = false)]
     rules: Option<Value>,
     /// Where its alerts go.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     channels: Option<Channels>,
 }

@@ -26,14 +26,15 @@ pub(in crate::api) struct Project {
 }
 
 /// What may change about a project. Only what is named changes.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct ProjectEdit {
     /// Its name.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 100, nullable = false)]
     pub(in crate::api) name: Option<String>,
     /// The channel that is used too when an alert is undelivered for two minutes; `null`: none.
+    #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     pub(in crate::api) fallback_channel: Change<Uuid>,
 }
