@@ -125,6 +125,8 @@ impl Decision<'_> {
             let deadline = run.started_at + settings.run_limit();
             if deadline > self.at {
                 within |= told == Some(run.deadline);
+                // It was one of the failures in a row, and is none any more.
+                self.state.failures -= u32::from(run.overran).min(self.state.failures);
                 run.deadline = deadline;
                 run.overran = false;
             } else if !run.overran && told != Some(run.deadline) {

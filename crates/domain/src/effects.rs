@@ -149,6 +149,7 @@ impl<'a> Decision<'a> {
     pub(crate) fn alert_again(&mut self, kind: AlertKind, particulars: Particulars) {
         if let Some(incident) = self.state.incident.as_mut() {
             incident.alerted_at = self.at;
+            incident.snoozed_until = None;
             incident.held_back = false;
         }
         let facts = self.open_facts();
@@ -172,6 +173,12 @@ impl<'a> Decision<'a> {
         let Some(incident) = self.close(closing) else {
             return;
         };
+        if incident.cause == Cause::Overran {
+            // A run that was told as unverified is told: no second incident when we become sure.
+            for run in &mut self.state.runs {
+                run.overran |= incident.deadline == Some(run.deadline);
+            }
+        }
         let particulars = Particulars {
             deadline: incident.deadline,
             ..Particulars::default()

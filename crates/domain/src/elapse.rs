@@ -47,17 +47,22 @@ impl Decision<'_> {
                 run.deadline
             };
             self.state.runs[index].deadline = deadline;
-            let verdict = overran_verdict(settings, run.started_at, deadline, around);
+            if deadline > self.at {
+                look = earlier(look, Some(deadline));
+                continue;
+            }
+            if self.below_threshold(settings) {
+                self.state.runs[index].overran = true;
+                self.count_overrun(settings, deadline);
+                continue;
+            }
+            let verdict = overran_verdict(settings, self.state, run.started_at, deadline, around);
             let particulars = Particulars {
                 deadline: Some(deadline),
                 run_started_at: Some(run.started_at),
                 ..Particulars::default()
             };
-            let next = if self.below_threshold(settings) {
-                self.count_overrun(settings, deadline, &verdict)
-            } else {
-                self.claim(Cause::Overran, &verdict, particulars)
-            };
+            let next = self.claim(Cause::Overran, &verdict, particulars);
             if next.is_none() {
                 self.state.runs[index].overran = true;
             }
@@ -66,16 +71,9 @@ impl Decision<'_> {
         look
     }
 
-    /// Counts a run that is too long, but not yet one failure too many; when to look again.
-    fn count_overrun(
-        &mut self,
-        settings: &Settings,
-        deadline: UnixMicros,
-        verdict: &Verdict,
-    ) -> Option<UnixMicros> {
-        if verdict.first() > self.at {
-            return Some(verdict.first());
-        }
+    /// Counts a run that is too long, but not yet one failure too many. Whether we could see all of it
+    /// is asked when the last of the row is judged.
+    fn count_overrun(&mut self, settings: &Settings, deadline: UnixMicros) {
         self.count_failure();
         self.state.phase = match self.state.phase {
             Phase::New => Phase::Up,
@@ -84,7 +82,6 @@ impl Decision<'_> {
         // As after a run that failed: what this run was for is not missed a second time.
         let next = expected_after_run(&settings.schedule, deadline);
         self.state.expected_at = self.state.expected_at.max(next);
-        None
     }
 
     fn count_failure(&mut self) {
@@ -97,6 +94,9 @@ impl Decision<'_> {
         if self.state.phase == Phase::New {
             return self.judge_never_started(settings, around);
         }
+        if !self.watches_misses() {
+            return None;
+        }
         loop {
             let expected = self.state.expected_at?;
             let due = expected + settings.grace;
@@ -104,32 +104,25 @@ impl Decision<'_> {
                 return None;
             }
             if due > self.at {
-                return self.watches_misses().then_some(due);
+                return Some(due);
             }
             let moved = after_maintenance(settings, expected, around.maintenance);
             if moved != expected {
                 self.state.expected_at = Some(moved);
                 continue;
             }
-            match self.state.phase {
-                Phase::Up | Phase::Warning | Phase::Unverified => {}
-                Phase::Down => {
-                    self.state.successes = 0;
-                    return None;
-                }
-                Phase::New | Phase::Paused => return None,
+            if self.state.phase == Phase::Down {
+                self.state.successes = 0;
+                return None;
+            }
+            if self.below_threshold(settings) {
+                self.count_failure();
+                self.state.expected_at = first_expected(&settings.schedule, expected);
+                continue;
             }
             let verdict = missed_verdict(settings, self.state, expected, around);
             if self.state.run_speaks_at(settings, verdict.down_at) {
                 return None;
-            }
-            if self.below_threshold(settings) {
-                if verdict.first() > self.at {
-                    return Some(verdict.first());
-                }
-                self.count_failure();
-                self.state.expected_at = first_expected(&settings.schedule, expected);
-                continue;
             }
             let particulars = Particulars {
                 deadline: Some(due),
@@ -225,13 +218,10 @@ impl Decision<'_> {
     /// Sends what a snooze held back, and repeats what nobody has acknowledged.
     fn judge_repeats(&mut self, settings: &Settings) {
         let at = self.at;
-        let Some(incident) = self.state.incident.as_mut() else {
+        let Some(incident) = &self.state.incident else {
             return;
         };
-        if incident.snoozed_until.is_some_and(|until| until <= at) {
-            incident.snoozed_until = None;
-        }
-        let snoozed = incident.snoozed_until.is_some();
+        let snoozed = incident.snoozed_until.is_some_and(|until| until > at);
         let deadline = incident.deadline;
         let repeat = settings.repeat_after.is_some_and(|after| {
             !incident.acknowledged && incident.claim != Claim::Warning && {

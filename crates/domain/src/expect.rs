@@ -70,11 +70,18 @@ fn early_tolerance(schedule: &Schedule, instant: UnixMicros) -> Duration {
     (period(schedule, instant) / 10).min(EARLY_MAX)
 }
 
-/// The distance from the instant before `instant` to it; the interval, for an interval.
-fn period(schedule: &Schedule, instant: UnixMicros) -> Duration {
+/// The schedule's last instant at or before `at`, which an edit may have put between two instants.
+fn last_instant(schedule: &Schedule, at: UnixMicros) -> UnixMicros {
+    let instant = schedule.previous_before((at + MICROSECOND).timestamp());
+    instant.map_or(at, UnixMicros::from)
+}
+
+/// The distance from the instant before `at` to the one before that; the interval, for an interval.
+fn period(schedule: &Schedule, at: UnixMicros) -> Duration {
     if let Some(interval) = schedule.interval() {
         return interval.duration();
     }
+    let instant = last_instant(schedule, at);
     let before = schedule.previous_before(instant.timestamp());
     before.map_or(Settings::SPAN_MAX, |before| instant.since(before.into()))
 }
@@ -116,23 +123,51 @@ pub(crate) fn missed_verdict(
     expected: UnixMicros,
     around: Surroundings<'_>,
 ) -> Verdict {
-    let schedule = &settings.schedule;
-    let since = if schedule.interval().is_some() {
-        // Any signal that we missed would have moved the deadline.
-        state.quiet_since() + MICROSECOND
-    } else {
-        // A success before this instant would not have satisfied it anyway.
-        let first = first_of_row(schedule, state, expected);
-        first - early_tolerance(schedule, first)
-    };
+    let since = silent_since(settings, state, expected);
     verdict(settings, since, expected, expected + settings.grace, around)
 }
 
-/// The first of the consecutive misses of which the one at `expected` is the last: a success that we did
-/// not see for any of them would have ended the row.
+/// The verdict on a run that started at `started` and has not ended by its `deadline`.
+pub(crate) fn overran_verdict(
+    settings: &Settings,
+    state: &State,
+    started: UnixMicros,
+    deadline: UnixMicros,
+    around: Surroundings<'_>,
+) -> Verdict {
+    let mut since = started + MICROSECOND;
+    if state.failures > 0 {
+        // An unseen success would have ended the row of failures that this overrun continues.
+        let expected = state.expected_at.unwrap_or(started);
+        since = since.min(silent_since(settings, state, expected));
+    }
+    verdict(settings, since, deadline, deadline, around)
+}
+
+/// The first instant at which a success that we did not see would have changed that the one expected at
+/// `expected` is missed, or that it is one miss too many.
+fn silent_since(settings: &Settings, state: &State, expected: UnixMicros) -> UnixMicros {
+    let schedule = &settings.schedule;
+    let quiet = state.quiet_since() + MICROSECOND;
+    if schedule.interval().is_some() {
+        // Any signal would have moved the deadline.
+        return quiet;
+    }
+    // A success before the first instant of a row of misses would not have satisfied that anyway.
+    let first = first_of_row(schedule, state, expected);
+    let mut since = first - early_tolerance(schedule, first);
+    if state.failures > 0 {
+        let overran = state.runs.iter().filter(|run| run.overran);
+        let started = overran.map(|run| run.started_at + MICROSECOND).min();
+        since = since.min(started.unwrap_or(since));
+    }
+    since.max(quiet)
+}
+
+/// The first of the consecutive misses of which the one at `expected` is the last.
 fn first_of_row(schedule: &Schedule, state: &State, expected: UnixMicros) -> UnixMicros {
     let oldest = expected_since_quiet(schedule, state).unwrap_or(expected);
-    let mut first = expected;
+    let mut first = last_instant(schedule, expected);
     for _ in 0..state.failures {
         match schedule.previous_before(first.timestamp()) {
             Some(before) if UnixMicros::from(before) >= oldest => first = before.into(),
@@ -142,22 +177,13 @@ fn first_of_row(schedule: &Schedule, state: &State, expected: UnixMicros) -> Uni
     first
 }
 
-/// The verdict on a run that started at `started` and has not ended by its `deadline`.
-pub(crate) fn overran_verdict(
-    settings: &Settings,
-    started: UnixMicros,
-    deadline: UnixMicros,
-    around: Surroundings<'_>,
-) -> Verdict {
-    verdict(settings, started + MICROSECOND, deadline, deadline, around)
-}
-
 /// How long after an absence, ours or the client's, we wait for a job to report.
 pub(crate) fn patience(settings: &Settings) -> Duration {
     settings.grace.clamp(RETURN_GRACE.0, RETURN_GRACE.1)
 }
 
-/// The verdict on silence from `since` to `deadline`; `instant` is where the period is measured.
+/// The verdict on silence from `since` to `deadline`; `instant` is where the period is
+/// measured.
 fn verdict(
     settings: &Settings,
     since: UnixMicros,
