@@ -296,3 +296,31 @@ fn secrets_are_masked_and_the_rest_reads_back_as_toml() {
     assert_eq!(again.limits, loaded.config.limits);
     assert_eq!(again.retention, loaded.config.retention);
 }
+
+/// The handbook, which must name every key with its default.
+const HANDBOOK: &str = include_str!("../../../../docs/configuration.md");
+
+#[test]
+fn the_handbook_names_every_key_with_its_default() {
+    let defaults = load(None, &env(&[]), &Overrides::default()).unwrap();
+    for shown in defaults.values() {
+        let default = match (shown.key, shown.value) {
+            ("database" | "public_url", _) => "see below".to_owned(),
+            (_, None) => "not set".to_owned(),
+            (_, Some(value)) => format!("`{value}`"),
+        };
+        let row = format!("| `{}` | {default} | ", shown.key);
+        assert!(HANDBOOK.contains(&row), "{row}");
+    }
+    let rows = HANDBOOK.lines().filter(|line| line.starts_with("| `"));
+    assert_eq!(rows.count(), KEYS.len(), "a key that does not exist");
+}
+
+#[test]
+fn the_example_of_the_handbook_is_right() {
+    let (_, rest) = HANDBOOK.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let loaded = of(example, &[], &Overrides::default()).unwrap();
+    assert_eq!(loaded.config.listen.len(), 2);
+    assert!(loaded.config.trusted_proxies.unix);
+}
