@@ -7,30 +7,29 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     #[cfg(feature = "test-clock")]
-    offset: test_clock::Offset,
+    told: test_clock::Told,
 }
 
 impl Clock {
-    /// The clocks of this process. Test builds (feature `test-clock`) add the offset that the file in
-    /// `NIGHTBEAT_CLOCK_FILE` holds: a whole number of microseconds, read again at each reading.
+    /// The clocks of this process. Test builds (feature `test-clock`) obey the file in
+    /// `NIGHTBEAT_CLOCK_FILE`, read again at each reading: `=N` stops both clocks at N microseconds since
+    /// 1970, `N` alone is added to what they say.
     pub fn of_process() -> Self {
         Self {
             #[cfg(feature = "test-clock")]
-            offset: test_clock::Offset::of_process(),
+            told: test_clock::Told::of_process(),
         }
     }
 
     /// What the clocks say now.
     pub fn read(&self) -> Reading {
+        let reading = Reading {
+            boot_micros: micros(clock_gettime(BOOT)),
+            wall_micros: micros(clock_gettime(ClockId::Realtime)),
+        };
         #[cfg(feature = "test-clock")]
-        let offset_micros = self.offset.micros();
-        #[cfg(not(feature = "test-clock"))]
-        let offset_micros = 0;
-        let micros = |clock| micros(clock_gettime(clock)).saturating_add(offset_micros);
-        Reading {
-            boot_micros: micros(BOOT),
-            wall_micros: micros(ClockId::Realtime),
-        }
+        let reading = self.told.change(reading);
+        reading
     }
 }
 
@@ -50,23 +49,38 @@ fn micros(time: Timespec) -> i64 {
 mod test_clock {
     use std::path::PathBuf;
 
-    /// A file whose number is added to both clocks.
-    #[derive(Debug, Clone, Default)]
-    pub(super) struct Offset(Option<PathBuf>);
+    use nightbeat_engine::Reading;
 
-    impl Offset {
+    /// A file that says what time it is.
+    #[derive(Debug, Clone, Default)]
+    pub(super) struct Told(Option<PathBuf>);
+
+    impl Told {
         pub(super) fn of_process() -> Self {
             Self(std::env::var_os("NIGHTBEAT_CLOCK_FILE").map(PathBuf::from))
         }
 
         /// Panics on a file that cannot be read: a test with a wrong clock must not go on.
-        pub(super) fn micros(&self) -> i64 {
-            let Some(path) = &self.0 else { return 0 };
+        pub(super) fn change(&self, real: Reading) -> Reading {
+            let Some(path) = &self.0 else { return real };
             let text = std::fs::read_to_string(path)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            text.trim()
-                .parse()
-                .unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
+            let number = |text: &str| -> i64 {
+                text.parse()
+                    .unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
+            };
+            let text = text.trim();
+            if let Some(instant) = text.strip_prefix('=') {
+                return Reading {
+                    boot_micros: number(instant),
+                    wall_micros: number(instant),
+                };
+            }
+            let offset = number(text);
+            Reading {
+                boot_micros: real.boot_micros.saturating_add(offset),
+                wall_micros: real.wall_micros.saturating_add(offset),
+            }
         }
     }
 }
