@@ -78,7 +78,7 @@ impl ApiState {
         T: Send + 'static,
         F: FnOnce(&mut dyn Sql) -> Result<T, Refusal> + Send + 'static,
     {
-        let mut refused = RefusedBy::default();
+        let refused = RefusedBy::default();
         let keep = refused.clone();
         let done = self
             .store
@@ -96,7 +96,7 @@ impl ApiState {
     {
         let api = self.clone();
         let task = tokio::spawn(async move {
-            let mut refused = RefusedBy::default();
+            let refused = RefusedBy::default();
             let keep = refused.clone();
             let done = api.store.write(move |sql| {
                 let mut told = Told::default();
@@ -163,8 +163,12 @@ impl RefusedBy {
         }
     }
 
-    fn problem(&mut self, error: StoreError) -> Problem {
-        self.slot().take().unwrap_or_else(|| error.into())
+    /// What to answer: ours, unless the store had a worse error on the way out.
+    fn problem(&self, error: StoreError) -> Problem {
+        match (error, self.slot().take()) {
+            (StoreError::Conflict(_), Some(problem)) => problem,
+            (error, _) => error.into(),
+        }
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Problem>> {
