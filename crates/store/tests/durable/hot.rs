@@ -1,0 +1,307 @@
+//! Signals in, judgements out: `Store::record` and `Store::elapse`.
+
+use nightbeat_domain::{Claim, IgnoredBecause, Phase, Settings, SignalKind};
+use nightbeat_store::Recorded::{Counted, Duplicate, Ignored, Unknown};
+use nightbeat_store::control::{PageRequest, signals};
+use nightbeat_store::hot::Record;
+use nightbeat_store::{Arrival, StoreError, Watched};
+
+use crate::cast::{
+    ALICE, HOUR, House, MINUTE, START, batch, due, gap, heartbeat_id, hourly, signal, success,
+};
+
+/// When an hourly heartbeat whose last success came at [`START`] is down.
+fn deadline() -> nightbeat_domain::UnixMicros {
+    START + 2 * HOUR
+}
+
+fn marked(arrival: Arrival, nonce: &str) -> Arrival {
+    Arrival {
+        nonce: Some(nonce.to_owned()),
+        ..arrival
+    }
+}
+
+#[tokio::test]
+async fn a_signal_with_the_same_mark_is_recorded_once() {
+    let house = House::new().await;
+    let (one, other) = (
+        house.heartbeat(1, &hourly()).await,
+        house.heartbeat(2, &hourly()).await,
+    );
+    let first = house
+        .record(vec![
+            marked(success(one, START), "a"),
+            marked(success(one, START + MINUTE), "a"),
+            marked(success(one, START + MINUTE), "b"),
+            marked(success(other, START), "a"),
+        ])
+        .await;
+    assert_eq!(first.recorded, [Counted, Duplicate, Counted, Counted]);
+    let again = house.record(vec![marked(success(one, START), "b")]).await;
+    assert_eq!(again.recorded, [Duplicate]);
+    assert_eq!(house.count("signal"), 3);
+    assert_eq!(house.state(one).await.signals, 2);
+}
+
+#[tokio::test]
+async fn a_batch_may_hold_several_signals_of_one_heartbeat() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    let done = house
+        .record(vec![
+            signal(id, SignalKind::Start, START),
+            signal(id, SignalKind::Log, START + MINUTE),
+            success(id, START + 2 * MINUTE),
+            signal(id, SignalKind::Start, START + 3 * MINUTE),
+        ])
+        .await;
+    assert_eq!(done.recorded, [Counted; 4]);
+    let state = house.state(id).await;
+    assert_eq!((state.signals, state.runs.len()), (4, 1));
+    assert_eq!(state.last_success_at, Some(START + 2 * MINUTE));
+    assert_eq!(house.count("run"), 1);
+    let page = PageRequest::new(10, None);
+    let read = house
+        .store
+        .read(move |sql| signals::list(sql, ALICE, id, &page));
+    let kinds: Vec<_> = read.await.unwrap().unwrap().items;
+    let kinds: Vec<_> = kinds.iter().map(|signal| signal.kind).collect();
+    use SignalKind::{Log, Start, Success};
+    assert_eq!(kinds, [Start, Success, Log, Start]);
+}
+
+#[tokio::test]
+async fn an_unknown_heartbeat_is_said_so_and_the_others_count() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    let nobody = success(heartbeat_id(9), START);
+    let done = house
+        .record(vec![
+            nobody.clone(),
+            success(id, START),
+            marked(nobody.clone(), "a"),
+            nobody,
+        ])
+        .await;
+    assert_eq!(done.recorded, [Unknown, Counted, Unknown, Unknown]);
+    assert_eq!((house.count("signal"), house.count("signal_nonce")), (1, 0));
+}
+
+#[tokio::test]
+async fn where_only_post_counts_other_methods_are_recorded_and_ignored() {
+    let house = House::new().await;
+    let settings = Settings {
+        post_only: true,
+        ..hourly()
+    };
+    let id = house.heartbeat(1, &settings).await;
+    let by = |method| Arrival {
+        method,
+        ..success(id, START)
+    };
+    let done = house.record(vec![by("GET"), by("HEAD"), by("PUT")]).await;
+    assert_eq!(done.recorded, [Ignored(IgnoredBecause::Method); 3]);
+    assert_eq!(house.state(id).await.phase, Phase::New);
+    assert_eq!(house.count("signal WHERE ignored IS NOT NULL"), 3);
+    assert_eq!(house.record(vec![by("POST")]).await.recorded, [Counted]);
+    assert_eq!(house.state(id).await.phase, Phase::Up);
+}
+
+#[tokio::test]
+async fn a_gap_that_comes_with_a_judgement_counts_in_it() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    let away = gap(START + HOUR, START + 3 * HOUR);
+    // Back for long enough to speak, not for long enough to be sure.
+    let asof = START + 3 * HOUR + 11 * MINUTE;
+    house.elapse(id, asof, vec![away]).await;
+    let state = house.state(id).await;
+    assert_eq!(state.phase, Phase::Unverified);
+    assert_eq!(state.incident.unwrap().claim, Claim::Unverified);
+    // Told again, it is stored once; and it is known to later judgements.
+    house.elapse(id, asof, vec![away]).await;
+    assert_eq!(house.count("gap"), 1);
+    house.elapse(id, START + 9 * HOUR, vec![]).await;
+    assert_eq!(house.state(id).await.phase, Phase::Down);
+}
+
+#[tokio::test]
+async fn without_a_gap_the_same_silence_is_a_down() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    house.elapse(id, deadline(), vec![]).await;
+    assert_eq!(house.state(id).await.phase, Phase::Down);
+}
+
+#[tokio::test]
+async fn a_failure_opens_an_incident_and_tells_every_channel() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    let failed = Arrival {
+        body: Some(b"copying\nno space left on device\n".to_vec()),
+        body_bytes: 32,
+        ..signal(id, SignalKind::Fail, START)
+    };
+    let done = house.record(vec![failed]).await;
+    assert_eq!(done.deliveries, 2);
+    assert_eq!(
+        house.count("incident WHERE cause = 'failed' AND closed_at IS NULL"),
+        1
+    );
+    assert_eq!(house.count("delivery WHERE state = 'queued'"), 2);
+    assert_eq!(
+        house.one::<i64>("SELECT count(DISTINCT channel) FROM delivery"),
+        2
+    );
+    let snapshot: String = house.one("SELECT snapshot FROM delivery LIMIT 1");
+    assert!(snapshot.contains("no space left on device"), "{snapshot}");
+}
+
+#[tokio::test]
+async fn the_state_and_all_that_follows_from_it_are_stored_together_or_not_at_all() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.raw(
+        "CREATE TRIGGER broken BEFORE INSERT ON delivery BEGIN SELECT raise(ABORT, 'no'); END",
+    );
+    let arrivals = vec![signal(id, SignalKind::Fail, START)];
+    let refused = house.store.record(batch(arrivals.clone())).await;
+    assert!(refused.is_err());
+    for table in ["signal", "run", "incident", "delivery"] {
+        assert_eq!(house.count(table), 0, "{table}");
+    }
+    assert_eq!(house.state(id).await.phase, Phase::New);
+
+    house.raw("DROP TRIGGER broken");
+    assert_eq!(house.record(arrivals).await.deliveries, 2);
+    assert_eq!(house.state(id).await.signals, 1);
+}
+
+#[tokio::test]
+async fn a_down_that_was_claimed_too_early_is_counted_and_taken_back() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    let judged = house.elapse(id, deadline() + MINUTE, vec![]).await;
+    assert_eq!((judged.deliveries, judged.false_raises), (2, 0));
+    // It had reached us in time: the judge was told otherwise.
+    let late = house.record(vec![success(id, deadline() - MINUTE)]).await;
+    assert_eq!(late.false_raises, 1);
+    assert_eq!(house.state(id).await.phase, Phase::Up);
+    assert_eq!(house.count("incident WHERE closing = 'retracted'"), 1);
+}
+
+#[tokio::test]
+async fn calls_take_effect_in_their_order_whoever_is_awaited_first() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    let signalled = house.store.record(batch(vec![success(id, deadline())]));
+    let judged = house.store.elapse(due(vec![id], deadline(), vec![]));
+    let judged = judged.await.unwrap();
+    assert_eq!(judged.deliveries, 0, "the signal came first");
+    assert_eq!(signalled.await.unwrap().recorded, [Counted]);
+    assert_eq!(house.count("incident"), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_awaits_is_stored_all_the_same() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    drop(house.store.record(batch(vec![success(id, START)])));
+    house.record(vec![]).await;
+    assert_eq!(house.state(id).await.signals, 1);
+}
+
+#[tokio::test]
+async fn a_judgement_says_when_to_look_again_also_when_a_signal_has_moved_it_on() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    house.record(vec![success(id, START + HOUR)]).await;
+    let done = house.elapse(id, deadline(), vec![]).await;
+    let look_again = Watched {
+        heartbeat: id,
+        wake_at: Some(START + 3 * HOUR),
+    };
+    assert_eq!(done.watched, [look_again]);
+    assert_eq!(done.deliveries, 0);
+    let unknown = house.elapse(heartbeat_id(9), deadline(), vec![]).await;
+    assert_eq!(unknown.watched, []);
+}
+
+/// Many deadlines in one second take several judgements; a signal must not slip in between and make one
+/// unseen.
+#[tokio::test]
+async fn a_deadline_whose_turn_has_not_come_is_told_before_the_signal_that_ends_it() {
+    let house = House::new().await;
+    let (early, late) = (
+        house.heartbeat(1, &hourly()).await,
+        house.heartbeat(2, &hourly()).await,
+    );
+    house
+        .record(vec![success(early, START), success(late, START)])
+        .await;
+    let asof = deadline() + MINUTE;
+    house.elapse(early, asof, vec![]).await;
+    let done = house.record(vec![success(late, asof + MINUTE)]).await;
+    assert_eq!(done.deliveries, 4, "down and up, on two channels");
+    assert_eq!(done.false_raises, 0);
+    let events: Vec<String> = {
+        let aside = house.aside();
+        let mut statement = aside
+            .prepare("SELECT event FROM delivery WHERE heartbeat = ?1 ORDER BY number")
+            .unwrap();
+        let rows = statement.query_map([late.0.as_bytes()], |row| row.get(0));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(events, ["down", "down", "up", "up"]);
+    assert_eq!(house.state(late).await.phase, Phase::Up);
+}
+
+#[tokio::test]
+async fn a_batch_that_knows_of_all_earlier_signals_tells_the_deadline_too() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    let knowing = |watermark, at| Record {
+        watermark,
+        ..batch(vec![success(id, at)])
+    };
+    // Exactly at the deadline is in time.
+    let record = house.store.record(knowing(deadline() + MINUTE, deadline()));
+    assert_eq!(record.await.unwrap().deliveries, 0);
+    let at = deadline() + 2 * HOUR + MINUTE;
+    let record = house.store.record(knowing(at, at));
+    assert_eq!(record.await.unwrap().deliveries, 4, "down and up");
+}
+
+/// Nobody says yet that every signal up to the deadline has come: another may still be on its way.
+#[tokio::test]
+async fn a_signal_alone_raises_no_alarm_about_the_time_before_it() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    let done = house.record(vec![success(id, deadline() + MINUTE)]).await;
+    assert_eq!(done.deliveries, 0);
+    let done = house.record(vec![success(id, deadline() - MINUTE)]).await;
+    assert_eq!((done.deliveries, done.false_raises), (0, 0));
+}
+
+#[tokio::test]
+async fn a_heartbeat_whose_row_is_broken_is_named_in_the_error() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.raw("UPDATE heartbeat_state SET phase = 77");
+    let error = house
+        .store
+        .record(batch(vec![success(id, START)]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Broken(_)), "{error}");
+    assert!(error.to_string().contains("heartbeat_state"), "{error}");
+    assert_eq!(house.count("signal"), 0);
+}

@@ -1,0 +1,109 @@
+//! Signals by slug: found, created, refused.
+
+use nightbeat_domain::{Phase, Settings, SignalKind};
+use nightbeat_store::Recorded::{Ambiguous, Counted, Created, Unknown};
+use nightbeat_store::{Arrival, NewHeartbeat, Target};
+
+use crate::cast::{House, PING_KEY, START, arrival, batch, heartbeat_id, hourly};
+
+fn by_slug(ping_key: &str, slug: &str, create: Option<(u32, Settings)>) -> Arrival {
+    let create = create.map(|(number, settings)| {
+        Box::new(NewHeartbeat {
+            id: heartbeat_id(number),
+            settings,
+        })
+    });
+    let target = Target::Slug {
+        ping_key: ping_key.to_owned(),
+        slug: slug.to_owned(),
+        create,
+    };
+    arrival(target, SignalKind::Success, START)
+}
+
+#[tokio::test]
+async fn a_slug_with_the_ping_key_names_a_heartbeat() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    let done = house
+        .record(vec![
+            by_slug(PING_KEY, "job-1", None),
+            by_slug("another key", "job-1", None),
+            by_slug(PING_KEY, "job-2", None),
+        ])
+        .await;
+    assert_eq!(done.recorded, [Counted, Unknown, Unknown]);
+    assert_eq!(house.state(id).await.signals, 1);
+}
+
+#[tokio::test]
+async fn a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on() {
+    let house = House::new().await;
+    let create = |number| by_slug(PING_KEY, "new-job", Some((number, hourly())));
+    let done = house.record(vec![create(1), create(2)]).await;
+    assert_eq!(done.recorded, [Created, Counted]);
+    let id = heartbeat_id(1);
+    let state = house.state(id).await;
+    assert_eq!((state.signals, state.phase), (2, Phase::Up));
+    let watched: Vec<_> = done
+        .watched
+        .iter()
+        .map(|it| (it.heartbeat, it.wake_at))
+        .collect();
+    assert_eq!(watched, [(id, state.wake_at)]);
+    assert!(state.wake_at.is_some());
+    assert_eq!(house.count("heartbeat"), 1);
+    assert_eq!(house.record(vec![create(3)]).await.recorded, [Counted]);
+}
+
+#[tokio::test]
+async fn a_wrong_ping_key_creates_nothing() {
+    let house = House::new().await;
+    let stranger = by_slug("another key", "new-job", Some((1, hourly())));
+    assert_eq!(house.record(vec![stranger]).await.recorded, [Unknown]);
+    assert_eq!(house.count("heartbeat"), 0);
+}
+
+#[tokio::test]
+async fn a_slug_that_two_share_is_ambiguous_and_nothing_is_recorded() {
+    let house = House::new().await;
+    house.heartbeat(1, &hourly()).await;
+    house.heartbeat(2, &hourly()).await;
+    house.raw("UPDATE heartbeat SET slug = 'same'");
+    let done = house
+        .record(vec![
+            by_slug(PING_KEY, "same", None),
+            by_slug(PING_KEY, "same", Some((3, hourly()))),
+        ])
+        .await;
+    assert_eq!(done.recorded, [Ambiguous, Ambiguous]);
+    assert_eq!((house.count("signal"), house.count("heartbeat")), (0, 2));
+}
+
+/// Settings are cached by their row, and a row that was rolled back is given to other settings next.
+#[tokio::test]
+async fn settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next() {
+    let house = House::new().await;
+    let strict = Settings {
+        failure_threshold: 1,
+        ..hourly()
+    };
+    let patient = Settings {
+        failure_threshold: 3,
+        ..hourly()
+    };
+    let failing = |number, settings| {
+        let mut arrival = by_slug(PING_KEY, "new-job", Some((number, settings)));
+        arrival.signal.kind = SignalKind::Fail;
+        arrival
+    };
+    house.raw("CREATE TRIGGER broken BEFORE INSERT ON run BEGIN SELECT raise(ABORT, 'no'); END");
+    let refused = house.store.record(batch(vec![failing(1, strict)])).await;
+    assert!(refused.is_err());
+    assert_eq!(house.count("settings"), 0);
+    house.raw("DROP TRIGGER broken");
+
+    house.record(vec![failing(2, patient)]).await;
+    assert_eq!(house.state(heartbeat_id(2)).await.phase, Phase::Up);
+    assert_eq!(house.count("delivery"), 0, "one failure of three");
+}

@@ -1,0 +1,14 @@
+//! What [`nightbeat_store::Store`] promises of its file: the hot path, retention, backups, checks, and who
+//! may open it. On real SQLite files.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod backup;
+mod cast;
+mod check;
+mod hot;
+mod hot_slugs;
+mod log;
+mod open;
+mod retention;
+mod retention_rest;
