@@ -243,3 +243,6 @@ pub(crate) fn plan(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,6 @@ use nightbeat_store::control::heartbeats::{Details, New};
 use nightbeat_store::control::projects::Project;
 use nightbeat_store::control::{channels, heartbeats, projects};
 use nightbeat_store::hot::{Done, Elapse, Record};
-use nightbeat_store::sql::Value;
 use nightbeat_store::{Arrival, Opener, Store, Target};
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
@@ -103,11 +102,6 @@ impl House {
     pub(crate) async fn state(&self, id: HeartbeatId) -> State {
         let found = self.store.read(move |sql| heartbeats::get(sql, ALICE, id));
         found.await.unwrap().unwrap().state
-    }
-
-    pub(crate) async fn write(&self, sql: &'static str, params: Vec<Value>) {
-        let run = move |db: &mut dyn nightbeat_store::sql::Sql| db.execute(sql, &params);
-        self.store.write(run).await.unwrap();
     }
 }
 

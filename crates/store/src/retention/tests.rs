@@ -1,0 +1,78 @@
+//! What happens between the finding and the carrying out of a step.
+
+use nightbeat_domain::{HeartbeatId, UnixMicros};
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::{Plan, PruneCursor, Retention, plan};
+use crate::control::prune_removed;
+use crate::migrate::migrate;
+use crate::sql::Sql;
+use crate::sqlite::portable::Portable;
+
+const BEAT: HeartbeatId = HeartbeatId(Uuid::from_u128(7));
+const YEARS_LATER: UnixMicros = UnixMicros(100_000_000_000_000);
+
+/// A heartbeat with signals 1 to 20, of which ten are to stay.
+fn database() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrate(&mut connection).unwrap();
+    let rows = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+        INSERT INTO signal (id, previous, heartbeat, kind, received_at, method, source, user_agent)
+        SELECT i, nullif(i - 1, 0), $1, 0, i, 'GET', '', '' FROM n";
+    let state = "
+        INSERT INTO heartbeat_state (id, settings, phase, armed_at, failures, successes, signals, incidents,
+                                     alerts, version, newest_signal)
+        VALUES ($1, 1, 1, 0, 0, 0, 20, 0, 0, 0, 20)";
+    for sql in [rows, state] {
+        Portable::new(&connection)
+            .execute(sql, &[BEAT.into()])
+            .unwrap();
+    }
+    connection
+}
+
+fn planned(sql: &mut dyn Sql) -> Plan {
+    let retention = Retention {
+        signals_max: 10,
+        ..Retention::default()
+    };
+    plan(sql, &retention, YEARS_LATER, PruneCursor::default()).unwrap()
+}
+
+fn signals(sql: &mut dyn Sql) -> i64 {
+    let row = sql.first("SELECT count(*) FROM signal", &[]).unwrap();
+    row.unwrap().get(0).unwrap()
+}
+
+#[test]
+fn a_plan_that_is_carried_out_twice_changes_nothing_the_second_time() {
+    let connection = database();
+    let mut sql = Portable::new(&connection);
+    let plan = planned(&mut sql);
+    assert_eq!(plan.apply(&mut sql).unwrap(), 10);
+    assert_eq!(plan.apply(&mut sql).unwrap(), 0);
+    assert_eq!(signals(&mut sql), 10);
+}
+
+/// Its signals are then deleted from the newest on. Were some taken out of the middle all the same, the
+/// older ones would be out of reach for ever.
+#[test]
+fn a_heartbeat_that_was_removed_meanwhile_is_left_to_the_other_prune() {
+    for popped in [5, 10, 15] {
+        let connection = database();
+        let mut sql = Portable::new(&connection);
+        let plan = planned(&mut sql);
+        sql.execute(
+            "INSERT INTO removed_heartbeat SELECT id, newest_signal, NULL FROM heartbeat_state",
+            &[],
+        )
+        .unwrap();
+        sql.execute("DELETE FROM heartbeat_state", &[]).unwrap();
+        prune_removed(&mut sql, popped).unwrap();
+        plan.apply(&mut sql).unwrap();
+        while prune_removed(&mut sql, 3).unwrap() > 0 {}
+        assert_eq!(signals(&mut sql), 0, "after {popped}");
+    }
+}
