@@ -85,6 +85,31 @@ mod test_clock {
     }
 }
 
+#[cfg(all(test, feature = "test-clock"))]
+mod moved {
+    use super::*;
+
+    #[test]
+    fn the_file_moves_both_clocks_and_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offset");
+        let clock = Clock {
+            offset: test_clock::Offset(Some(path.clone())),
+        };
+        let hour = 3_600_000_000;
+        std::fs::write(&path, "0").unwrap();
+        let before = clock.read();
+        std::fs::write(&path, format!("{}\n", 2 * hour)).unwrap();
+        let after = clock.read();
+        for (before, after) in [
+            (before.boot_micros, after.boot_micros),
+            (before.wall_micros, after.wall_micros),
+        ] {
+            assert!((2 * hour..3 * hour).contains(&(after - before)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,8 @@
 //! Clients that mean harm or are broken: no timeout, cap or cut may lose a signal or hold the server up.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{Answer, HANGING, one_answer, rest, start};
+use crate::support::{Answer, HANGING, one_answer, rest, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

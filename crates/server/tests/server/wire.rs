@@ -1,9 +1,7 @@
 //! What jobs send and what they are answered, over real sockets.
 
-mod support;
-
+use crate::support::{Fixture, one_answer, start};
 use nightbeat_domain::{IgnoredBecause, Schedule, SignalKind};
-use support::{Fixture, one_answer, start};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -303,7 +301,7 @@ async fn a_client_that_closes_its_side_first_is_answered() {
         .await
         .unwrap();
     stream.shutdown().await.unwrap();
-    let answer = support::Answer::parse(&support::rest(&mut stream).await);
+    let answer = crate::support::Answer::parse(&crate::support::rest(&mut stream).await);
     assert_eq!(answer.body, "OK");
 }
 

@@ -1,12 +1,10 @@
 //! What an administrator does beside a running server.
 
-mod support;
-
+use crate::support::{start, start_empty};
 use nightbeat_server::admin::{self, Init, Initialised};
 use nightbeat_server::config::Database;
 use nightbeat_store::control::keys::{self, Scope};
 use nightbeat_store::control::{accounts, projects};
-use support::{start, start_empty};
 
 /// On a thread of its own: what an administrator calls builds its own runtime.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

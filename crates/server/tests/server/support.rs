@@ -1,9 +1,4 @@
 //! A real server on a real database and port, and a client that sends what it is told, byte for byte.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses its part"
-)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,10 +1,8 @@
 //! The pages and probes, as a browser and a supervisor see them.
 
-mod support;
-
 use std::net::SocketAddr;
 
-use support::{Answer, start, start_empty, talk};
+use crate::support::{Answer, start, start_empty, talk};
 
 async fn get(address: SocketAddr, path: &str, cookie: &str) -> Answer {
     let request =

@@ -1,0 +1,52 @@
+//! A handler that panics harms nobody else.
+
+use std::sync::Arc;
+
+use crate::support::{one_answer, start};
+use axum::Router;
+use axum::routing::get;
+use nightbeat_server::config::Config;
+use nightbeat_server::http::{self, App, Shutdown};
+use nightbeat_server::ingest::Ingest;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+async fn broken() -> &'static str {
+    panic!("on purpose")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_handler_is_answered_500_and_the_connection_lives_on() {
+    let nightbeat = start(|_| {}).await;
+    let id = nightbeat.heartbeat("backup").await;
+    let config = Config::with_database(nightbeat.database());
+    let (node, metrics) = (nightbeat.server.node().clone(), Arc::default());
+    let ingest = Ingest::new(&config, node.clone(), Arc::clone(&metrics));
+    let app = Arc::new(App::new(
+        &config,
+        ingest,
+        Router::new().route("/broken", get(broken)),
+    ));
+    let listener = http::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.tcp_address().unwrap();
+    let (switch, shutdown) = Shutdown::new();
+    let running = tokio::spawn(async move {
+        http::run(vec![listener], app, &config, metrics, node, shutdown).await;
+    });
+
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for (path, status) in [
+        ("/broken".to_owned(), 500),
+        (format!("/ping/{id}"), 200),
+        ("/broken".to_owned(), 500),
+    ] {
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(one_answer(&mut stream).await.status, status, "{path}");
+    }
+    drop(stream);
+    switch.begin();
+    running.await.unwrap();
+}
