@@ -255,12 +255,11 @@ fn deliveries(sql: &mut dyn Sql) -> Result<CheckedPart> {
         let fields = Fields::new(&DELIVERY, row);
         part.broken(fields.json::<AlertSnapshot>("delivery.snapshot"))?;
         let state: String = row.get(1)?;
-        match named::<DeliveryState>(&state) {
-            Some(state) => *states.entry(state.as_str()).or_default() += 1,
-            None => {
-                let unknown = fields.broken("delivery.state", "an unknown state");
-                part.broken::<()>(Err(unknown))?;
-            }
+        if let Some(state) = named::<DeliveryState>(&state) {
+            *states.entry(state.as_str()).or_default() += 1;
+        } else {
+            let unknown = fields.broken("delivery.state", "an unknown state");
+            part.broken::<()>(Err(unknown))?;
         }
         Ok(())
     })?;

@@ -177,7 +177,7 @@ pub(crate) fn plan(
     sql: &mut dyn Sql,
     retention: &Retention,
     now: UnixMicros,
-    cursor: PruneCursor,
+    cursor: &PruneCursor,
 ) -> Result<Plan> {
     let next = |stage| {
         Some(PruneCursor {

@@ -38,7 +38,7 @@ fn planned(sql: &mut dyn Sql) -> Plan {
         signals_max: 10,
         ..Retention::default()
     };
-    plan(sql, &retention, YEARS_LATER, PruneCursor::default()).unwrap()
+    plan(sql, &retention, YEARS_LATER, &PruneCursor::default()).unwrap()
 }
 
 fn signals(sql: &mut dyn Sql) -> i64 {

@@ -70,11 +70,11 @@ impl Copier {
     /// Starts the thread.
     pub(super) fn start(database: &Path) -> Result<Self> {
         let connection = open::checkpointer(database)?;
-        let (nudges, nudged) = sync_channel(1);
+        let (nudges, inbox) = sync_channel(1);
         let (answers, copied) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
-            .spawn(move || work(&connection, &nudged, &answers))
+            .spawn(move || work(&connection, &inbox, &answers))
             .map_err(|error| StoreError::Fatal(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             nudges,
@@ -112,8 +112,8 @@ impl Copier {
     }
 }
 
-fn work(connection: &Connection, nudged: &Receiver<()>, answers: &SyncSender<Result<()>>) {
-    while nudged.recv().is_ok() {
+fn work(connection: &Connection, inbox: &Receiver<()>, answers: &SyncSender<Result<()>>) {
+    while inbox.recv().is_ok() {
         let answer = rounds(connection);
         if answer.is_err() {
             std::thread::sleep(PAUSE_AFTER_FAILURE);

@@ -120,7 +120,7 @@ impl Sqlite {
         cursor: PruneCursor,
     ) -> Result<PruneProgress> {
         let plan = self
-            .read(move |sql| retention::plan(sql, &retention, now, cursor))
+            .read(move |sql| retention::plan(sql, &retention, now, &cursor))
             .await?;
         if plan.is_empty() {
             return Ok(plan.progress(0));

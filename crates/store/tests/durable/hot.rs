@@ -67,8 +67,13 @@ async fn a_batch_may_hold_several_signals_of_one_heartbeat() {
         .read(move |sql| signals::list(sql, ALICE, id, &page));
     let kinds: Vec<_> = read.await.unwrap().unwrap().items;
     let kinds: Vec<_> = kinds.iter().map(|signal| signal.kind).collect();
-    use SignalKind::{Log, Start, Success};
-    assert_eq!(kinds, [Start, Success, Log, Start]);
+    let expected = [
+        SignalKind::Start,
+        SignalKind::Success,
+        SignalKind::Log,
+        SignalKind::Start,
+    ];
+    assert_eq!(kinds, expected);
 }
 
 #[tokio::test]
