@@ -53,7 +53,7 @@ mod test_clock {
 
     /// A file that says what time it is.
     #[derive(Debug, Clone, Default)]
-    pub(super) struct Told(Option<PathBuf>);
+    pub(super) struct Told(pub(super) Option<PathBuf>);
 
     impl Told {
         pub(super) fn of_process() -> Self {
@@ -94,7 +94,7 @@ mod moved {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("offset");
         let clock = Clock {
-            offset: test_clock::Offset(Some(path.clone())),
+            told: test_clock::Told(Some(path.clone())),
         };
         let hour = 3_600_000_000;
         std::fs::write(&path, "0").unwrap();
@@ -107,6 +107,12 @@ mod moved {
         ] {
             assert!((2 * hour..3 * hour).contains(&(after - before)));
         }
+        std::fs::write(&path, "=42").unwrap();
+        let stopped = Reading {
+            boot_micros: 42,
+            wall_micros: 42,
+        };
+        assert_eq!(clock.read(), stopped);
     }
 }
 

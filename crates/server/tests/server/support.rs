@@ -16,16 +16,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Far longer than anything takes; only a hanging test waits this long.
-pub const HANGING: Duration = Duration::from_secs(60);
+pub(crate) const HANGING: Duration = Duration::from_secs(60);
 
-pub struct Fixture {
-    pub server: Server,
-    pub keys: Initialised,
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
+    pub(crate) keys: Initialised,
     folder: TempDir,
 }
 
 /// A server with one project, configured by `change`.
-pub async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
+pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
     let (server, folder) = start_empty(change).await;
     let init = Init {
         email: "ana@example.org".to_owned(),
@@ -43,7 +43,7 @@ pub async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
 }
 
 /// A server on an empty database.
-pub async fn start_empty(change: impl FnOnce(&mut Config)) -> (Server, TempDir) {
+pub(crate) async fn start_empty(change: impl FnOnce(&mut Config)) -> (Server, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::with_database(Database::Sqlite(folder.path().join("nightbeat.db")));
     config.listen = vec!["127.0.0.1:0".parse().unwrap()];
@@ -55,25 +55,25 @@ pub async fn start_empty(change: impl FnOnce(&mut Config)) -> (Server, TempDir) 
 }
 
 impl Fixture {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.server.addresses()[0]
     }
 
-    pub fn database(&self) -> Database {
+    pub(crate) fn database(&self) -> Database {
         Database::Sqlite(self.folder.path().join("nightbeat.db"))
     }
 
-    pub fn project(&self) -> ProjectId {
+    pub(crate) fn project(&self) -> ProjectId {
         self.keys.project_id
     }
 
     /// Sends `request` on a connection of its own; the whole answer.
-    pub async fn talk(&self, request: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn talk(&self, request: impl AsRef<[u8]>) -> Answer {
         talk(self.address(), request.as_ref()).await
     }
 
     /// Sends a GET for `path`.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.talk(format!(
             "GET {path} HTTP/1.1\r\nHost: beats.example.org\r\nConnection: close\r\n\r\n"
         ))
@@ -81,7 +81,7 @@ impl Fixture {
     }
 
     /// A heartbeat called `slug`, created by its first signal.
-    pub async fn heartbeat(&self, slug: &str) -> HeartbeatId {
+    pub(crate) async fn heartbeat(&self, slug: &str) -> HeartbeatId {
         let ping_key = &self.keys.ping_key;
         let answer = self
             .get(&format!("/api/heartbeat/{ping_key}/{slug}?create=1"))
@@ -90,7 +90,7 @@ impl Fixture {
         self.by_slug(slug).await.unwrap().id
     }
 
-    pub async fn by_slug(&self, slug: &str) -> Option<Heartbeat> {
+    pub(crate) async fn by_slug(&self, slug: &str) -> Option<Heartbeat> {
         let (project, slug) = (self.project(), slug.to_owned());
         let reading = self
             .server
@@ -104,7 +104,7 @@ impl Fixture {
     }
 
     /// Its signals, the newest first.
-    pub async fn signals(&self, heartbeat: HeartbeatId) -> Vec<Signal> {
+    pub(crate) async fn signals(&self, heartbeat: HeartbeatId) -> Vec<Signal> {
         let (project, request) = (self.project(), PageRequest::default());
         let reading = self
             .server
@@ -114,22 +114,22 @@ impl Fixture {
     }
 
     /// The newest signal.
-    pub async fn newest(&self, heartbeat: HeartbeatId) -> Signal {
+    pub(crate) async fn newest(&self, heartbeat: HeartbeatId) -> Signal {
         self.signals(heartbeat).await.swap_remove(0)
     }
 }
 
 /// An HTTP answer, taken apart.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// Reads an answer that the server ended by closing the connection.
-    pub fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text
             .split_once("\r\n\r\n")
@@ -146,21 +146,21 @@ impl Answer {
         }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut found = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value)
     }
 }
 
-pub async fn talk(address: SocketAddr, request: &[u8]) -> Answer {
+pub(crate) async fn talk(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     Answer::parse(&rest(&mut stream).await)
 }
 
 /// What the server still sends until it closes the connection.
-pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let reading = stream.read_to_end(&mut bytes);
     let read = tokio::time::timeout(HANGING, reading)
@@ -172,7 +172,7 @@ pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// One answer on a connection that stays open; its body is as long as it says.
-pub async fn one_answer(stream: &mut TcpStream) -> Answer {
+pub(crate) async fn one_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     loop {
         let byte = tokio::time::timeout(HANGING, stream.read_u8())

@@ -6,18 +6,16 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 fn request(line: &str, headers: &[&str], body: &str) -> String {
-    let headers: String = headers
-        .iter()
-        .map(|header| format!("{header}\r\n"))
-        .collect();
-    let length = if body.is_empty() {
-        String::new()
-    } else {
-        format!("Content-Length: {}\r\n", body.len())
-    };
-    format!(
-        "{line} HTTP/1.1\r\nHost: beats.example.org\r\nConnection: close\r\n{headers}{length}\r\n{body}"
-    )
+    let mut lines = vec![
+        format!("{line} HTTP/1.1"),
+        "Host: beats.example.org".to_owned(),
+        "Connection: close".to_owned(),
+    ];
+    lines.extend(headers.iter().map(ToString::to_string));
+    if !body.is_empty() {
+        lines.push(format!("Content-Length: {}", body.len()));
+    }
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
