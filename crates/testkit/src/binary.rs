@@ -1,0 +1,281 @@
+//! The server as a process of its own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nightbeat_domain::UnixMicros;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::admin::Admin;
+use crate::clock::TestClock;
+use crate::wait::{HANGING, until};
+use crate::{address, http};
+
+/// The longest step of time that a running server takes without a gap.
+const STEP: Duration = Duration::from_secs(3);
+
+/// How to start the binary under test.
+#[derive(Debug)]
+#[must_use]
+pub struct Setup {
+    program: PathBuf,
+    folder: TempDir,
+    address: SocketAddr,
+    database: PathBuf,
+    environment: Vec<(String, String)>,
+    clock: Option<TestClock>,
+}
+
+impl Setup {
+    /// A server on a fresh database, on an address of its own, whose channels may reach this machine.
+    /// `program` is `env!("CARGO_BIN_EXE_nightbeat")`.
+    pub fn new(program: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("nightbeat.db");
+        let address = address::free();
+        Self {
+            program: program.into(),
+            folder,
+            address,
+            database,
+            environment: Vec::new(),
+            clock: None,
+        }
+        .with("outgoing.allow", "127.0.0.0/8")
+        .with("limits.connections_per_address", "4096")
+    }
+
+    /// Sets a key of the configuration.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        let variable = format!("NIGHTBEAT_{}", key.replace('.', "_").to_uppercase());
+        self.environment.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Puts the database in `folder`.
+    pub fn database_in(mut self, folder: &Path) -> Self {
+        self.database = folder.join("nightbeat.db");
+        self
+    }
+
+    /// Gives it a clock that stands at `now` until the test moves it.
+    pub fn clock_at(mut self, now: UnixMicros) -> Self {
+        let file = self.folder.path().join("clock");
+        self.clock = Some(TestClock::standing(&file, now));
+        self
+    }
+
+    /// Where its database is.
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Makes the first project.
+    pub fn init(&self) -> Admin {
+        let made = self.run(&["init", "--email", "ana@example.org", "--json"]);
+        Admin::new(self.address, &made)
+    }
+
+    /// Runs a command of the binary on this database; its stdout.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub async fn start(self) -> Binary {
+        let mut binary = Binary {
+            setup: self,
+            process: None,
+        };
+        binary.restart().await;
+        binary
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env(
+                "NIGHTBEAT_DATABASE",
+                format!("sqlite:{}", self.database.display()),
+            )
+            .env("RUST_BACKTRACE", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            command.env("NIGHTBEAT_CLOCK_FILE", clock.file());
+        }
+        command
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
+
+/// A server that runs, or ran and can be started again on the same address and database. It is killed when
+/// this is dropped.
+#[derive(Debug)]
+pub struct Binary {
+    setup: Setup,
+    process: Option<Child>,
+}
+
+impl Binary {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.setup.address
+    }
+
+    /// Where its database is.
+    pub fn database(&self) -> &Path {
+        &self.setup.database
+    }
+
+    /// Runs a command of the binary on the same database; its stdout.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        self.setup.run(arguments)
+    }
+
+    /// Its clock, where it has one that stands still.
+    #[track_caller]
+    pub fn clock(&self) -> &TestClock {
+        self.setup.clock.as_ref().unwrap()
+    }
+
+    /// Everything that it and its predecessors have logged.
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        let mut file = File::open(self.setup.log_file()).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Starts it again and waits until it is ready.
+    pub async fn restart(&mut self) {
+        self.launch();
+        let address = self.address();
+        for _ in 0..HANGING.as_secs() * 50 {
+            let answer = http::send(address, http::get(address, "/readyz")).await;
+            if answer.is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "it ended ({ended:?}):\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it is not ready:\n{}", self.log());
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn launch(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.setup.log_file())
+            .unwrap();
+        let listen = self.setup.address.to_string();
+        let url = format!("http://{listen}");
+        let arguments = ["serve", "--listen", &listen, "--public-url", &url];
+        let child = self
+            .setup
+            .command(&arguments)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(child);
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// `SIGTERM`; how it ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        let mut process = self.process.take().unwrap();
+        for _ in 0..HANGING.as_secs() * 50 {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process.kill().unwrap();
+        panic!("it does not stop:\n{}", self.log());
+    }
+
+    /// Holds it still, as a paused virtual machine is held still.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().unwrap();
+        kill_process(Pid::from_child(process), signal).unwrap();
+    }
+
+    /// Lets time pass as a running server sees it pass: in small steps, each of which it has taken in before
+    /// the next. `nudge` is a heartbeat that nobody cares about.
+    pub async fn pass(&self, span: Duration, nudge: &crate::Heartbeat) {
+        let mut left = span;
+        while !left.is_zero() {
+            let step = left.min(STEP);
+            self.clock().leap(step);
+            left -= step;
+            self.turn(nudge).await;
+        }
+    }
+
+    /// Waits until the server has taken in what time it is, whether it can store or not.
+    pub async fn turn(&self, nudge: &crate::Heartbeat) {
+        let path = format!("{}/log", nudge.path());
+        let answer = http::send(
+            self.address(),
+            http::request("POST", self.address(), &path, ""),
+        );
+        let status = answer.await.unwrap().status;
+        assert!([200, 503].contains(&status), "{status}");
+    }
+
+    /// Waits until its log holds this text.
+    pub async fn logged(&self, text: &str) {
+        until(&format!("the log says {text:?}"), async || {
+            self.log().contains(text).then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+    }
+}
