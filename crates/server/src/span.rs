@@ -12,7 +12,8 @@ const UNITS: [(char, u64); 5] = [
 
 /// The length that `text` says; `None` where it is not one or does not fit 64 bits of seconds.
 pub fn parse(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u64>() {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(seconds) = plain.then(|| text.parse().ok()).flatten() {
         return Some(Duration::from_secs(seconds));
     }
     let mut rest = text;
@@ -72,6 +73,7 @@ mod tests {
             "d",
             "1x",
             "1.5h",
+            "+1",
             "-1",
             "1 h",
             "h1",

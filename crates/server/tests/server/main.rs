@@ -3,6 +3,7 @@
 
 mod admin;
 mod adversaries;
+mod anything;
 mod pages;
 mod panics;
 mod support;
