@@ -252,6 +252,8 @@ impl<A> Engine<A> {
             Event::Sent { message, answer } => self.outbox.sent(message, &answer, now),
             Event::Finished(result) => {
                 self.finishing = false;
+                // What is finished may have held up what comes after it.
+                self.claim_again |= result.is_ok();
                 self.outbox.put_back(result.err().unwrap_or_default());
             }
         }
