@@ -180,6 +180,9 @@ pub struct Node {
     /// Signals that wait for their transaction, and what it did with them.
     answers: HashMap<u64, Vec<oneshot::Sender<Answer>>>,
     recorded: HashMap<u64, Vec<Recorded>>,
+    /// Transactions whose signals are to be answered at the end of the turn: first the writer gets its
+    /// next batch, then it works while the answers go out.
+    to_answer: Vec<(u64, bool)>,
     /// Why the node must end.
     fatal: Option<String>,
 }
@@ -217,6 +220,7 @@ impl Node {
             alive_until: parts.alive_until,
             answers: HashMap::new(),
             recorded: HashMap::new(),
+            to_answer: Vec::new(),
             fatal: None,
         };
         let handle = NodeHandle {
@@ -297,6 +301,9 @@ impl Node {
         let mut commands = Vec::new();
         self.engine.work(now, &mut commands);
         self.execute(now, commands);
+        for (batch, durable) in std::mem::take(&mut self.to_answer) {
+            self.answer(batch, durable);
+        }
         let health = self.engine.health(now);
         self.report.note(now, &health);
         self.metrics.note(&health);
@@ -370,7 +377,7 @@ impl Node {
                     watermark,
                     gaps,
                 } => self.record(now, batch, arrivals, watermark, gaps),
-                Command::Answer { batch, durable } => self.answer(batch, durable),
+                Command::Answer { batch, durable } => self.to_answer.push((batch, durable)),
                 Command::Refuse(inbound) => inbound.answer(Answer::Refused {
                     retry_after_seconds: RETRY_AFTER_SECONDS,
                 }),
