@@ -326,6 +326,7 @@ impl Node {
                 let result = self.written(result).map(|mut done| {
                     self.metrics
                         .committed(done.recorded.len(), now.since(began_at));
+                    self.metrics.false_raises.inc_by(done.false_raises.into());
                     self.recorded
                         .insert(batch, std::mem::take(&mut done.recorded));
                     done
@@ -335,10 +336,13 @@ impl Node {
                     result: result.map(written),
                 }
             }
-            Happened::Elapsed { heartbeats, result } => Event::Elapsed {
-                heartbeats,
-                result: self.written(result).map(written),
-            },
+            Happened::Elapsed { heartbeats, result } => {
+                let result = self.written(result).map(|done| {
+                    self.metrics.false_raises.inc_by(done.false_raises.into());
+                    written(done)
+                });
+                Event::Elapsed { heartbeats, result }
+            }
             Happened::Filed(entries) => Event::Filed(entries),
             Happened::Gap(gap) => Event::Gap(gap),
             Happened::Queued => Event::Queued,
