@@ -7,7 +7,7 @@ use nightbeat_domain::{HeartbeatId, Outcome, Settings, UnixMicros};
 
 use super::chain::{Cut, Log};
 use super::{CHANGES_MAX, Looked, Plan};
-use crate::codec::{broken, outcome};
+use crate::codec::outcome;
 use crate::sql::{Row, Sql, Value};
 use crate::{Result, control};
 
@@ -143,12 +143,15 @@ fn add(sum: &mut DaySum, run: &Row, id: i64) -> Result<()> {
     let started_at: Option<UnixMicros> = run.get(0)?;
     let ended_at: UnixMicros = run.get(1)?;
     let code: i64 = run.get(2)?;
-    let outcome =
-        outcome(code).ok_or_else(|| broken("run", "outcome", id, "an unknown outcome"))?;
-    match outcome {
-        Outcome::Ok => sum.ok += 1,
-        Outcome::Warning => sum.warning += 1,
-        Outcome::Failed => sum.failed += 1,
+    match outcome(code) {
+        Some(Outcome::Ok) => sum.ok += 1,
+        Some(Outcome::Warning) => sum.warning += 1,
+        Some(Outcome::Failed) => sum.failed += 1,
+        None => {
+            // One broken row must not end retention for good. It is not made to look well.
+            tracing::warn!(run = id, code, "an unknown outcome is counted as failed");
+            sum.failed += 1;
+        }
     }
     if let Some(started_at) = started_at {
         // No run is allowed to last longer; and a day of such runs still fits into the sum.

@@ -94,8 +94,7 @@ pub(crate) fn reader(database: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// A connection that reads a whole database at once: it must not be kept waiting by `query_only`, which
-/// SQLite takes to forbid a copy too.
+/// A connection without `query_only`, which would forbid to write a copy, or the log into the database.
 pub(crate) fn snapshot(database: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
