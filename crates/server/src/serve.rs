@@ -83,6 +83,7 @@ impl Server {
             clock,
             metrics: Arc::clone(&metrics),
             inbox_signals_max: config.limits.inbox_signals,
+            signals_per_second: config.limits.signals_per_second_per_heartbeat,
         });
         let (setup, setup_path) = setup(&store).await?;
         let (switch, shutdown) = Shutdown::new();

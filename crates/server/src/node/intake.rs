@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nightbeat_domain::{Gap, UnixMicros};
 use nightbeat_engine::SteadyClock;
@@ -13,7 +14,12 @@ use nightbeat_store::Arrival;
 use tokio::sync::{Notify, oneshot};
 
 use super::Answer;
+use super::pace::Pace;
 use crate::clock::Clock;
+
+/// How long a signal whose body is on its way holds judgements back. A body that takes longer is no
+/// reason to tell nobody anything, and a stranger's need not even be a signal.
+const ANNOUNCEMENT_HOLDS: Duration = Duration::from_secs(2);
 
 /// A signal that waits for its answer.
 #[derive(Debug)]
@@ -48,7 +54,8 @@ pub(super) struct Taken {
     pub(super) jump: Option<Gap>,
 }
 
-/// A signal whose body is still on its way. While it lives, no later instant is judged.
+/// A signal whose body is still on its way. While it lives, but for two seconds at most, no later instant
+/// is judged.
 #[derive(Debug)]
 pub struct Arriving {
     intake: std::sync::Arc<Intake>,
@@ -70,7 +77,10 @@ struct Waiting {
     axis: SteadyClock,
     /// The axis never goes back, whatever the clocks do.
     latest: UnixMicros,
+    /// The last watermark that was given out: no signal may be stamped before it any more.
+    watermark: UnixMicros,
     signals: Vec<Inbound>,
+    pace: Option<Pace>,
     refused: bool,
     closed: bool,
     arriving: BTreeMap<u64, UnixMicros>,
@@ -78,13 +88,20 @@ struct Waiting {
 }
 
 impl Intake {
-    pub(super) fn new(clock: Clock, floor: Option<UnixMicros>, signals_max: usize) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        floor: Option<UnixMicros>,
+        signals_max: usize,
+        per_second: Option<u32>,
+    ) -> Self {
         let axis = SteadyClock::start(clock.read(), floor);
         Self {
             waiting: Mutex::new(Waiting {
                 axis,
                 latest: UnixMicros::MIN,
+                watermark: UnixMicros::MIN,
                 signals: Vec::new(),
+                pace: per_second.map(Pace::new),
                 refused: false,
                 closed: false,
                 arriving: BTreeMap::new(),
@@ -100,27 +117,43 @@ impl Intake {
         self.lock().now(&self.clock)
     }
 
-    /// Stamps a signal and queues it. One that was announced keeps the time of its announcement.
-    pub(super) fn put(&self, mut inbound: Inbound, announced: Option<Arriving>) {
+    /// Stamps a signal and queues it. One that was announced keeps the time of its announcement, unless
+    /// that has been judged since.
+    pub(super) fn put(&self, inbound: Inbound, announced: Option<Arriving>) {
+        let Inbound {
+            mut arrival,
+            answer,
+        } = inbound;
         let mut waiting = self.lock();
         let now = waiting.now(&self.clock);
-        inbound.arrival.signal.received_at = announced.as_ref().map_or(now, |arriving| arriving.at);
+        let announced_at = announced.as_ref().map_or(now, |arriving| arriving.at);
+        let judged = UnixMicros(waiting.watermark.0.saturating_add(1));
+        arrival.signal.received_at = announced_at.max(judged);
         let full = waiting.closed || waiting.signals.len() >= self.signals_max;
-        if full {
-            waiting.refused = true;
-            drop(waiting);
-            inbound.answer(Answer::Refused {
+        waiting.refused |= full;
+        let passed = if full {
+            Err(Answer::Refused {
                 retry_after_seconds: super::RETRY_AFTER_SECONDS,
-            });
-            return;
-        }
+            })
+        } else {
+            waiting.pass(arrival, now)
+        };
         let first = waiting.signals.is_empty();
-        waiting.signals.push(inbound);
+        let refusal = match passed {
+            Ok(arrival) => {
+                waiting.signals.push(Inbound { arrival, answer });
+                None
+            }
+            Err(refusal) => Some((answer, refusal)),
+        };
         drop(waiting);
         // Only now: from here on the queue speaks for it.
         drop(announced);
-        if first {
-            self.wake.notify_one();
+        match refusal {
+            // The client may have gone away.
+            Some((answer, refusal)) => drop(answer.send(refusal).is_ok()),
+            None if first => self.wake.notify_one(),
+            None => {}
         }
     }
 
@@ -157,13 +190,22 @@ impl Intake {
         let now = waiting.now(&self.clock);
         // A signal may still be stamped with this very microsecond.
         let before_now = UnixMicros(now.0 - 1);
-        let announced = waiting.arriving.first_key_value();
-        let watermark =
-            announced.map_or(before_now, |(_, at)| UnixMicros(at.0 - 1).min(before_now));
+        let holds = |at: &&UnixMicros| now.since(**at) < ANNOUNCEMENT_HOLDS;
+        let announced = waiting.arriving.values().find(holds);
+        let watermark = announced.map_or(before_now, |at| UnixMicros(at.0 - 1).min(before_now));
+        let watermark = watermark.max(waiting.watermark);
+        waiting.watermark = watermark;
+        let mut signals = std::mem::take(&mut waiting.signals);
+        let signs = waiting.pace.as_mut().map(|pace| pace.signs_of_life(now));
+        signals.extend(signs.into_iter().flatten().map(|arrival| {
+            // It was answered 429 long ago.
+            let (answer, _) = oneshot::channel();
+            Inbound { arrival, answer }
+        }));
         Taken {
             now,
             watermark,
-            signals: std::mem::take(&mut waiting.signals),
+            signals,
             refused: std::mem::take(&mut waiting.refused),
             jump,
         }
@@ -175,6 +217,16 @@ impl Intake {
 }
 
 impl Waiting {
+    /// Lets a signal pass, within the operator's limit for one heartbeat.
+    fn pass(&mut self, arrival: Arrival, now: UnixMicros) -> Result<Arrival, Answer> {
+        let Some(pace) = self.pace.as_mut() else {
+            return Ok(arrival);
+        };
+        pace.pass(arrival, now).ok_or(Answer::TooFast {
+            retry_after_seconds: 1,
+        })
+    }
+
     fn now(&mut self, clock: &Clock) -> UnixMicros {
         self.latest = self.latest.max(self.axis.instant(clock.read()));
         self.latest

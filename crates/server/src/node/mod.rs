@@ -6,6 +6,7 @@
 
 mod deliver;
 mod intake;
+mod pace;
 mod report;
 
 use std::collections::HashMap;
@@ -71,6 +72,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// How many signals may wait.
     pub inbox_signals_max: usize,
+    /// How many signals a second one heartbeat may send; as many as it likes where there is no limit.
+    pub signals_per_second: Option<u32>,
 }
 
 /// What requests have of the node. Cheap to clone.
@@ -194,6 +197,7 @@ impl Node {
             parts.clock,
             parts.alive_until,
             parts.inbox_signals_max,
+            parts.signals_per_second,
         ));
         let (events, happened) = unbounded_channel();
         let now = intake.now();
@@ -324,6 +328,7 @@ impl Node {
                 result,
             } => {
                 let result = self.written(result).map(|mut done| {
+                    self.metrics.false_raises.inc_by(done.false_raises.into());
                     self.metrics
                         .committed(done.recorded.len(), now.since(began_at));
                     self.metrics.false_raises.inc_by(done.false_raises.into());

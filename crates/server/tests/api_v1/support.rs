@@ -13,6 +13,7 @@ use nightbeat_notify::{Catalogue, Notifier, Outgoing};
 use nightbeat_server::accounts::{self, Init, Initialised};
 use nightbeat_server::api::{self, ApiState};
 use nightbeat_server::clock::Clock;
+use nightbeat_server::http::{Shutdown, ShutdownSwitch};
 use nightbeat_server::metrics::Metrics;
 use nightbeat_server::node::{Node, NodeHandle, Parts};
 use nightbeat_store::hot::Record;
@@ -31,7 +32,8 @@ pub struct Api {
     pub ana: Initialised,
     pub ben: Initialised,
     router: Router,
-    _node: Node,
+    waiting: Option<Node>,
+    running: Option<ShutdownSwitch>,
     _folder: TempDir,
 }
 
@@ -56,6 +58,8 @@ impl Api {
             clock: Clock::default(),
             metrics: Arc::new(Metrics::default()),
             inbox_signals_max: 100,
+            signals_per_second: None,
+            signals_per_second: None,
         });
         let state = ApiState::new(
             store.clone(),
@@ -71,9 +75,18 @@ impl Api {
             router: Router::new().nest("/api/v1", api::router(state)),
             store,
             node: handle,
-            _node: node,
+            waiting: Some(node),
+            running: None,
             _folder: folder,
         }
+    }
+
+    /// Starts the node; most tests say themselves what happens.
+    pub fn run_node(&mut self) {
+        let (switch, shutdown) = Shutdown::new();
+        let node = self.waiting.take().unwrap();
+        tokio::spawn(async move { node.run(shutdown).await.unwrap() });
+        self.running = Some(switch);
     }
 
     /// Sends a request with exactly these headers and this body.
@@ -116,7 +129,8 @@ impl Api {
 
     /// `GET` with Ana's key.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(&self.ana.api_key, "GET", path, &Value::Null).await
+        self.send(&self.ana.api_key, "GET", path, &Value::Null)
+            .await
     }
 
     /// `GET` with Ana's read-only key.
@@ -149,7 +163,8 @@ impl Api {
 
     /// A webhook of Ana's; its JSON.
     pub async fn channel(&self, name: &str) -> Value {
-        let settings = json!({"url": "http://127.0.0.1:9/", "headers": "Authorization: Bearer s3cret"});
+        let settings =
+            json!({"url": "http://127.0.0.1:9/", "headers": "Authorization: Bearer s3cret"});
         let body = json!({"name": name, "kind": "webhook", "settings": settings});
         self.post("/channels", body).await.is(201)
     }
@@ -178,6 +193,7 @@ impl Api {
             arrivals: vec![arrival],
             gaps: Vec::new(),
             now,
+            watermark: now,
         });
         assert!(!matches!(
             done.await.unwrap().recorded[0],
