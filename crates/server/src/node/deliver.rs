@@ -79,9 +79,9 @@ impl Deliver {
     }
 
     /// Sends one message on a task of its own; its end comes back as an event, whatever happens.
-    pub(super) fn send(&self, send: Send, now: UnixMicros, events: UnboundedSender<Happened>) {
+    pub(super) fn send(&self, send: &Send, now: UnixMicros, events: UnboundedSender<Happened>) {
         let notifier = Arc::clone(&self.notifier);
-        let prepared = self.prepare(&send, now);
+        let prepared = self.prepare(send, now);
         let number = send.message;
         tokio::spawn(async move {
             let sending = tokio::spawn(async move {

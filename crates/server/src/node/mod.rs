@@ -328,7 +328,6 @@ impl Node {
                 result,
             } => {
                 let result = self.written(result).map(|mut done| {
-                    self.metrics.false_raises.inc_by(done.false_raises.into());
                     self.metrics
                         .committed(done.recorded.len(), now.since(began_at));
                     self.metrics.false_raises.inc_by(done.false_raises.into());
@@ -398,7 +397,7 @@ impl Node {
                 Command::Claim { skip } => self.claim(now, skip),
                 Command::Send(send) => {
                     let events = self.events.clone();
-                    self.deliver.send(send, now, events);
+                    self.deliver.send(&send, now, events);
                 }
                 Command::Finish(finished) => {
                     self.deliver.finish(finished, self.events.clone());
@@ -498,13 +497,12 @@ impl Node {
             if self.fatal.is_some() || self.engine.is_drained() {
                 break;
             }
-            match tokio::time::timeout_at(end, self.happened.recv()).await {
-                Ok(Some(event)) => self.take_in(event),
-                Ok(None) | Err(_) => {
-                    tracing::warn!("some messages were still on their way; they are sent again");
-                    break;
-                }
-            }
+            let happened = tokio::time::timeout_at(end, self.happened.recv()).await;
+            let Ok(Some(event)) = happened else {
+                tracing::warn!("some messages were still on their way; they are sent again");
+                break;
+            };
+            self.take_in(event);
         }
     }
 }
