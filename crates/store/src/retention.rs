@@ -19,14 +19,14 @@ use self::heartbeats::Visit;
 use crate::Result;
 use crate::sql::Sql;
 
-/// How many rows one step deletes or links anew: a few milliseconds of the writer.
-pub(crate) const CHANGES_MAX: usize = 500;
+/// How many rows one step deletes or changes: a few milliseconds of the writer.
+pub(crate) const CHANGES_MAX: usize = 200;
 
 /// How many bytes of bodies one step deletes, besides one row of any size: SQLite reads them to free them.
 pub(crate) const BODY_BYTES_MAX: i64 = 1024 * 1024;
 
 /// How many rows of heartbeats, deliveries or chains one step reads.
-pub(crate) const READ_MAX: usize = 2_000;
+pub(crate) const READ_MAX: usize = 1_000;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -108,7 +108,7 @@ impl<'a> Sweep<'a> {
             }
             after = Some(candidate.heartbeat);
             // The page itself is read whatever comes: only what is walked and written is counted.
-            if self.budget.is_spent() || self.plan.looked.len() >= super::CHANGES_MAX {
+            if self.budget.is_spent() {
                 return Ok(self.pause(after, None));
             }
         }
@@ -186,6 +186,7 @@ impl<'a> Sweep<'a> {
             }
             self.look_at_days(&mut visit)?;
         }
+        self.budget.changes = self.budget.changes.saturating_sub(1);
         let (soonest, latest) = (self.now + LOOK_AGAIN.0, self.now + LOOK_AGAIN.1);
         self.plan.looked.push(Looked {
             heartbeat: visit.heartbeat,
