@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, License, OpenApi, Ref, ResponseBuilder,
+    Components, ContentBuilder, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema,
     SecurityRequirement, ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
@@ -37,17 +38,30 @@ pub(super) fn complete(mut document: OpenApi, public_url: &str) -> OpenApi {
     );
     let name = Problem::name().into_owned();
     components.schemas.insert(name, Problem::schema());
+    refer_to_items(components);
     let none: [&str; 0] = [];
     document.security = Some(vec![
         SecurityRequirement::new("bearer", none),
         SecurityRequirement::new("key", none),
     ]);
-    add_problems(&mut document);
+    complete_responses(&mut document);
     document
 }
 
-/// Every operation may answer a problem; `docs/api.md` says which status means what.
-fn add_problems(document: &mut OpenApi) {
+/// The description of a list contains that of its items whole; a reference says the same.
+fn refer_to_items(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        if let (Some(item), RefOr::T(Schema::Object(list))) = (name.strip_prefix("List_"), schema) {
+            let items = ArrayBuilder::new().items(Ref::from_schema_name(item));
+            list.properties
+                .insert("items".to_owned(), items.build().into());
+        }
+    }
+}
+
+/// Every response has a description, and every operation may answer a problem; `docs/api.md` says which
+/// status means what.
+fn complete_responses(document: &mut OpenApi) {
     let problem = ResponseBuilder::new()
         .description("A problem (RFC 9457)")
         .content(
@@ -66,8 +80,22 @@ fn add_problems(document: &mut OpenApi) {
         ];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
+            for (status, response) in responses.iter_mut() {
+                if let RefOr::T(response) = response {
+                    meaning(status).clone_into(&mut response.description);
+                }
+            }
             responses.insert("default".to_owned(), problem.clone().into());
         }
+    }
+}
+
+/// What a status of success means.
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "201" => "It was created; `Location` says where it is",
+        "204" => "It was deleted",
+        _ => "What was asked for",
     }
 }
 

@@ -162,3 +162,37 @@ fn cut(text: String) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_could_not_do_is_told_without_its_insides() {
+        let text = || "disk I/O error in /var/lib/x.db".to_owned();
+        for (error, status, retry) in [
+            (StoreError::Unavailable(text()), 503, true),
+            (StoreError::Unknown(text()), 503, true),
+            (StoreError::Fatal(text()), 503, true),
+            (StoreError::Broken(text()), 500, false),
+        ] {
+            let problem = Problem::from(error);
+            assert!(!problem.detail.contains("x.db"), "{}", problem.detail);
+            let response = problem.into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), retry);
+        }
+        let taken = Problem::from(StoreError::Conflict("the name is taken".to_owned()));
+        assert_eq!(
+            (taken.status, taken.detail.as_str()),
+            (409, "the name is taken")
+        );
+    }
+
+    #[test]
+    fn a_detail_stays_short() {
+        let problem = Problem::field(&"f".repeat(1_000), "\u{1F5C4}".repeat(1_000));
+        assert_eq!(problem.detail.chars().count(), DETAIL_CHARS_MAX + 1);
+        assert_eq!(problem.field.unwrap().chars().count(), DETAIL_CHARS_MAX + 1);
+    }
+}

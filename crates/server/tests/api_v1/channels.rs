@@ -30,9 +30,9 @@ async fn a_secret_goes_in_and_never_comes_out() {
 
     let stored = async || {
         let (project, id) = (api.ana.project_id, id.parse().unwrap());
-        let reading = api.store.read(move |sql| {
-            nightbeat_store::control::channels::get(sql, project, id)
-        });
+        let reading = api
+            .store
+            .read(move |sql| nightbeat_store::control::channels::get(sql, project, id));
         reading.await.unwrap().unwrap().fields
     };
     // What was read may be sent back as it was.
@@ -57,18 +57,56 @@ async fn what_a_channel_cannot_take_is_said() {
     let api = Api::new().await;
     api.channel("hook").await;
     for (body, status, field) in [
-        (json!({"name": "hook", "kind": "webhook", "settings": {"url": "http://h.example/"}}), 409, "name"),
-        (json!({"name": "a", "kind": "webhok", "settings": {}}), 422, "kind"),
+        (
+            json!({"name": "hook", "kind": "webhook", "settings": {"url": "http://h.example/"}}),
+            409,
+            "name",
+        ),
+        (
+            json!({"name": "a", "kind": "webhok", "settings": {}}),
+            422,
+            "kind",
+        ),
         (json!({"name": "a", "kind": "webhook"}), 422, "settings.url"),
-        (json!({"name": "a", "kind": "webhook", "settings": {"url": "ftp://h/"}}), 422, "settings.url"),
-        (json!({"name": "a", "kind": "webhook", "settings": {"ulr": "http://h/"}}), 422, "settings.ulr"),
-        (json!({"name": "a", "kind": "webhook", "settings": {"url": 5}}), 422, "settings.url"),
-        (json!({"name": "a", "kind": "ntfy", "settings": {"topic": "t", "token": "•••"}}), 422, "settings.token"),
-        (json!({"name": "a", "kind": "email", "settings": {"to": "nobody"}}), 422, "settings.to"),
-        (json!({"name": " ", "kind": "email", "settings": {"to": "a@b.example"}}), 422, "name"),
-        (json!({"kind": "email", "settings": {"to": "a@b.example"}}), 422, "name"),
+        (
+            json!({"name": "a", "kind": "webhook", "settings": {"url": "ftp://h/"}}),
+            422,
+            "settings.url",
+        ),
+        (
+            json!({"name": "a", "kind": "webhook", "settings": {"ulr": "http://h/"}}),
+            422,
+            "settings.ulr",
+        ),
+        (
+            json!({"name": "a", "kind": "webhook", "settings": {"url": 5}}),
+            422,
+            "settings.url",
+        ),
+        (
+            json!({"name": "a", "kind": "ntfy", "settings": {"topic": "t", "token": "•••"}}),
+            422,
+            "settings.token",
+        ),
+        (
+            json!({"name": "a", "kind": "email", "settings": {"to": "nobody"}}),
+            422,
+            "settings.to",
+        ),
+        (
+            json!({"name": " ", "kind": "email", "settings": {"to": "a@b.example"}}),
+            422,
+            "name",
+        ),
+        (
+            json!({"kind": "email", "settings": {"to": "a@b.example"}}),
+            422,
+            "name",
+        ),
     ] {
-        api.post("/channels", body).await.refuses(status, Some(field));
+        api.post("/channels", body)
+            .await
+            .refuses(status, Some(field));
     }
     for (body, status, field) in [
         (json!({"settings": {"url": null}}), 422, "settings.url"),
@@ -77,9 +115,14 @@ async fn what_a_channel_cannot_take_is_said() {
         (json!({"name": null}), 422, "name"),
         (json!({"kind": "email"}), 422, "kind"),
     ] {
-        api.patch("/channels/hook", body).await.refuses(status, Some(field));
+        api.patch("/channels/hook", body)
+            .await
+            .refuses(status, Some(field));
     }
-    assert_eq!(api.get("/channels/hook").await.header("etag"), Some("\"1\""));
+    assert_eq!(
+        api.get("/channels/hook").await.header("etag"),
+        Some("\"1\"")
+    );
     api.channel("other").await;
     let renamed = api.patch("/channels/hook", json!({"name": "other"})).await;
     renamed.refuses(409, Some("name"));
@@ -93,15 +136,28 @@ async fn a_channel_that_a_heartbeat_names_is_not_deleted() {
     api.post("/heartbeats", body).await.is(201);
     let path = "/channels/hook%20%E5%82%99";
     let detail = api.delete(path).await.refuses(409, None);
-    assert!(detail.starts_with("1 heartbeat names this channel"), "{detail}");
-    api.patch("/heartbeats/job", json!({"channels": []})).await.is(200);
-    let headers = [("x-api-key", api.ana.api_key.as_str()), ("if-match", "\"7\"")];
-    api.raw("DELETE", path, &headers, "").await.refuses(412, None);
+    assert!(
+        detail.starts_with("1 heartbeat names this channel"),
+        "{detail}"
+    );
+    api.patch("/heartbeats/job", json!({"channels": []}))
+        .await
+        .is(200);
+    let headers = [
+        ("x-api-key", api.ana.api_key.as_str()),
+        ("if-match", "\"7\""),
+    ];
+    api.raw("DELETE", path, &headers, "")
+        .await
+        .refuses(412, None);
     api.delete(path).await.is(204);
     api.get(path).await.refuses(404, None);
     api.delete(path).await.refuses(404, None);
     let body = json!({"channels": [hook["id"]]});
-    let detail = api.patch("/heartbeats/job", body).await.refuses(422, Some("channels"));
+    let detail = api
+        .patch("/heartbeats/job", body)
+        .await
+        .refuses(422, Some("channels"));
     assert!(detail.contains(hook["id"].as_str().unwrap()), "{detail}");
 }
 
@@ -130,15 +186,26 @@ async fn a_test_is_the_real_message_and_the_real_answer() {
     let api = Api::new().await;
     api.channel("hook").await;
     for (answer, ok, says) in [
-        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood", true, "200"),
-        ("HTTP/1.1 418 Teapot\r\nContent-Length: 5\r\nConnection: close\r\n\r\nshort", false, "418"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood",
+            true,
+            "200",
+        ),
+        (
+            "HTTP/1.1 418 Teapot\r\nContent-Length: 5\r\nConnection: close\r\n\r\nshort",
+            false,
+            "418",
+        ),
     ] {
         let (url, receiving) = receiver(answer).await;
         let change = json!({"settings": {"url": url}});
         api.patch("/channels/hook", change).await.is(200);
         let result = api.post("/channels/hook/test", Value::Null).await.is(200);
         assert_eq!(result["ok"], ok, "{result}");
-        assert!(result["detail"].as_str().unwrap().contains(says), "{result}");
+        assert!(
+            result["detail"].as_str().unwrap().contains(says),
+            "{result}"
+        );
         assert!(result["duration_ms"].is_u64());
         let request = receiving.await.unwrap();
         assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
@@ -150,7 +217,12 @@ async fn a_test_is_the_real_message_and_the_real_answer() {
     api.patch("/channels/hook", change).await.is(200);
     let refused = api.post("/channels/hook/test", Value::Null).await.is(200);
     assert_eq!(refused["ok"], false);
-    assert!(refused["detail"].as_str().unwrap().contains("outgoing.allow"));
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("outgoing.allow")
+    );
     let missing = api.post("/channels/nobody/test", Value::Null).await;
     missing.refuses(404, None);
 }
@@ -169,16 +241,23 @@ async fn the_catalogue_says_what_to_fill_in() {
     assert_eq!(named("url")["required"], true);
     assert_eq!(named("url")["type"], "url_template");
     assert_eq!(named("url")["default"], Value::Null);
-    assert_eq!(named("method")["choices"], json!(["POST", "PUT", "PATCH", "GET"]));
+    assert_eq!(
+        named("method")["choices"],
+        json!(["POST", "PUT", "PATCH", "GET"])
+    );
 }
 
 #[tokio::test]
 async fn a_new_channel_says_where_it_is() {
     let api = Api::new().await;
-    let body = json!({"name": "me", "kind": "email", "settings": {"to": "a@b.example;c@d.example"}});
+    let body =
+        json!({"name": "me", "kind": "email", "settings": {"to": "a@b.example;c@d.example"}});
     let made = api.post("/channels", body).await;
     let id = made.is(201)["id"].as_str().unwrap().to_owned();
     let url = format!("{PUBLIC_URL}/api/v1/channels/{id}");
     assert_eq!(made.header("location"), Some(url.as_str()));
-    assert_eq!(made.is(201)["settings"], json!({"to": "a@b.example, c@d.example"}));
+    assert_eq!(
+        made.is(201)["settings"],
+        json!({"to": "a@b.example, c@d.example"})
+    );
 }

@@ -54,7 +54,10 @@ async fn a_delivery_is_shown_from_the_queue_to_its_dismissal() {
     assert!(dismissed["dismissed_at"].is_string());
     assert_eq!(api.post(&dismiss, Value::Null).await.is(200), dismissed);
     let health = api.get("/channels/hook").await.is(200)["health"].clone();
-    assert_eq!(health, json!({"last_sent_at": null, "last_error": null, "failing": 0}));
+    assert_eq!(
+        health,
+        json!({"last_sent_at": null, "last_error": null, "failing": 0})
+    );
     for which in ["nope", "00000000-0000-4000-8000-000000000000"] {
         let path = format!("/deliveries/{which}");
         api.get(&path).await.refuses(404, None);
@@ -86,7 +89,10 @@ async fn deliveries_are_found_by_state_heartbeat_and_channel() {
         (format!("?heartbeat={}", id(&two)), 2),
         (format!("?channel={}", id(&hook)), 2),
         ("?channel=late".to_owned(), 1),
-        (format!("?channel={}&state=queued&heartbeat=two", id(&late)), 1),
+        (
+            format!("?channel={}&state=queued&heartbeat=two", id(&late)),
+            1,
+        ),
         ("?heartbeat=one&channel=late".to_owned(), 0),
     ] {
         let list = api.get(&format!("/deliveries{query}")).await.is(200);
@@ -98,9 +104,15 @@ async fn deliveries_are_found_by_state_heartbeat_and_channel() {
     // Newest first, and still there when heartbeat and channel are gone.
     api.delete("/heartbeats/one").await.is(204);
     api.delete("/channels/hook").await.is(204);
-    let gone = api.get(&format!("/deliveries?heartbeat={}", id(&one))).await.is(200);
+    let gone = api
+        .get(&format!("/deliveries?heartbeat={}", id(&one)))
+        .await
+        .is(200);
     assert_eq!(items(&gone)[0]["channel_name"], Value::Null);
-    let gone = api.get(&format!("/deliveries?channel={}", id(&hook))).await.is(200);
+    let gone = api
+        .get(&format!("/deliveries?channel={}", id(&hook)))
+        .await
+        .is(200);
     assert_eq!(each(&gone, "state"), ["cancelled", "sent"]);
     for name in ["heartbeat", "channel"] {
         let path = format!("/deliveries?{name}=one");

@@ -8,7 +8,9 @@ use crate::support::{Api, PUBLIC_URL, each, items};
 #[tokio::test]
 async fn a_heartbeat_needs_only_a_name() {
     let api = Api::new().await;
-    let answer = api.post("/heartbeats", json!({"name": "nightly backup"})).await;
+    let answer = api
+        .post("/heartbeats", json!({"name": "nightly backup"}))
+        .await;
     let made = answer.is(201);
     let id = made["id"].as_str().unwrap();
     let url = format!("{PUBLIC_URL}/api/v1/heartbeats/{id}");
@@ -25,7 +27,12 @@ async fn a_heartbeat_needs_only_a_name() {
         "ping_url": format!("{PUBLIC_URL}/api/heartbeat/{id}"), "created_at": made["created_at"],
     });
     assert_eq!(made, expected);
-    for which in [id, "nightly-backup", &id.to_uppercase(), &id.replace('-', "")] {
+    for which in [
+        id,
+        "nightly-backup",
+        &id.to_uppercase(),
+        &id.replace('-', ""),
+    ] {
         let shown = api.get(&format!("/heartbeats/{which}")).await;
         assert_eq!(shown.is(200), expected, "{which}");
         assert_eq!(shown.header("etag"), Some("\"1\""), "{which}");
@@ -58,7 +65,10 @@ async fn everything_may_be_said_at_once_and_changed_one_by_one() {
         ("slug", json!("x")),
         ("description", json!("")),
         ("tags", json!([])),
-        ("schedule", json!({"calendar": "Mon..Fri 02:00", "timezone": "UTC"})),
+        (
+            "schedule",
+            json!({"calendar": "Mon..Fri 02:00", "timezone": "UTC"}),
+        ),
         ("schedule", json!({"every": 315_360_000})),
         ("grace", json!(315_360_000)),
         ("max_run_time", json!(null)),
@@ -104,7 +114,10 @@ async fn slugs_are_made_from_names_and_stay_apart() {
     assert_eq!(second, format!("{}-2", "x".repeat(98)));
 
     let body = json!({"name": "other", "slug": "backup"});
-    let detail = api.post("/heartbeats", body).await.refuses(409, Some("slug"));
+    let detail = api
+        .post("/heartbeats", body)
+        .await
+        .refuses(409, Some("slug"));
     assert!(detail.contains("\"backup\""), "{detail}");
     let change = json!({"slug": "backup-2"});
     api.patch("/heartbeats/backup", change)
@@ -134,7 +147,9 @@ async fn an_edit_that_has_not_seen_another_is_refused() {
     first.is(200);
     assert_eq!(first.header("etag"), Some("\"2\""));
     for stale in ["\"1\"", "W/\"2\"", "2", "\"\"", "garbage", "\"3\", \"1\""] {
-        let detail = with("PATCH", stale, r#"{"grace": 70}"#).await.refuses(412, None);
+        let detail = with("PATCH", stale, r#"{"grace": 70}"#)
+            .await
+            .refuses(412, None);
         assert!(detail.contains("\"2\""), "{detail}");
         with("DELETE", stale, "").await.refuses(412, None);
     }
@@ -147,7 +162,9 @@ async fn an_edit_that_has_not_seen_another_is_refused() {
     // A signal is no edit.
     let job = api.get("/heartbeats/job").await.is(200);
     api.signal(&job, SignalKind::Success).await;
-    with("PATCH", "\"9\", \"3\"", r#"{"tags": ["a"]}"#).await.is(200);
+    with("PATCH", "\"9\", \"3\"", r#"{"tags": ["a"]}"#)
+        .await
+        .is(200);
     with("DELETE", "\"4\"", "").await.is(204);
     api.get("/heartbeats/job").await.refuses(404, None);
 }
@@ -186,7 +203,10 @@ async fn pause_and_resume() {
     assert_eq!(items(&incidents)[0]["closing"], "paused");
     let again = api.post("/heartbeats/job/pause", Value::Null).await.is(200);
     assert_eq!(again["status"], "paused");
-    let resumed = api.post("/heartbeats/job/resume", Value::Null).await.is(200);
+    let resumed = api
+        .post("/heartbeats/job/resume", Value::Null)
+        .await
+        .is(200);
     assert_eq!(resumed["status"], "up");
     assert!(resumed["expected_at"].is_string());
     for step in ["pause", "resume"] {
@@ -255,15 +275,37 @@ async fn heartbeats_are_found_by_tag_status_text_and_slug() {
 async fn the_nearest_known_field_is_named() {
     let api = Api::new().await;
     for (body, field, says) in [
-        (json!({"name": "x", "grase": 1}), "grase", "did you mean \"grace\"?"),
-        (json!({"name": "x", "channel": "all"}), "channel", "did you mean \"channels\"?"),
-        (json!({"name": "x", "Slug": "y"}), "Slug", "did you mean \"slug\"?"),
-        (json!({"name": "x", "qq": 1}), "qq", "there is name, slug, description"),
+        (
+            json!({"name": "x", "grase": 1}),
+            "grase",
+            "did you mean \"grace\"?",
+        ),
+        (
+            json!({"name": "x", "channel": "all"}),
+            "channel",
+            "did you mean \"channels\"?",
+        ),
+        (
+            json!({"name": "x", "Slug": "y"}),
+            "Slug",
+            "did you mean \"slug\"?",
+        ),
+        (
+            json!({"name": "x", "qq": 1}),
+            "qq",
+            "there is name, slug, description",
+        ),
     ] {
-        let detail = api.post("/heartbeats", body).await.refuses(422, Some(field));
+        let detail = api
+            .post("/heartbeats", body)
+            .await
+            .refuses(422, Some(field));
         assert!(detail.contains(says), "{detail}");
     }
-    let detail = api.get("/heartbeats?limitt=1").await.refuses(400, Some("limitt"));
+    let detail = api
+        .get("/heartbeats?limitt=1")
+        .await
+        .refuses(400, Some("limitt"));
     assert!(detail.contains("did you mean \"limit\"?"), "{detail}");
 }
 
@@ -271,11 +313,20 @@ async fn the_nearest_known_field_is_named() {
 async fn a_wrong_schedule_is_answered_with_the_place_and_a_guess() {
     let api = Api::new().await;
     for (schedule, says) in [
-        (json!({"cron": "0 24 * * *"}), "hour 24: 0 to 23 (column 3); did you mean"),
-        (json!({"cron": "0 3 * * *", "timezone": "Europe/Madird"}), "Europe/Madrid"),
+        (
+            json!({"cron": "0 24 * * *"}),
+            "hour 24: 0 to 23 (column 3); did you mean",
+        ),
+        (
+            json!({"cron": "0 3 * * *", "timezone": "Europe/Madird"}),
+            "Europe/Madrid",
+        ),
         (json!({"calendar": "Mon..Fry 02:00"}), "(column"),
         (json!({"every": 0}), "every:"),
-        (json!({"every": 60, "timezone": "UTC"}), "remove \"timezone\""),
+        (
+            json!({"every": 60, "timezone": "UTC"}),
+            "remove \"timezone\"",
+        ),
         (json!({"every": 60, "cron": "* * * * *"}), "exactly one of"),
         (json!({}), "exactly one of"),
         (json!({"evry": 60}), "every"),
@@ -283,7 +334,13 @@ async fn a_wrong_schedule_is_answered_with_the_place_and_a_guess() {
         (json!("daily"), "schedule"),
     ] {
         let body = json!({"name": "x", "schedule": schedule});
-        let detail = api.post("/heartbeats", body).await.refuses(422, Some("schedule"));
-        assert!(detail.starts_with("schedule: ") && detail.contains(says), "{detail}");
+        let detail = api
+            .post("/heartbeats", body)
+            .await
+            .refuses(422, Some("schedule"));
+        assert!(
+            detail.starts_with("schedule: ") && detail.contains(says),
+            "{detail}"
+        );
     }
 }

@@ -80,6 +80,7 @@ async fn a_cut_body_is_marked() {
         arrivals: vec![arrival],
         gaps: Vec::new(),
         now,
+        watermark: now,
     };
     api.store.record(record).await.unwrap();
     let list = api.get("/heartbeats/job/signals").await.is(200);

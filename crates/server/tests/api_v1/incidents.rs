@@ -61,10 +61,16 @@ async fn an_acknowledged_incident_repeats_no_more() {
         found.and_then(|one| one.wake_at)
     };
     assert!(wake().await.is_some());
-    let acknowledged = api.post(&format!("{path}/acknowledge"), Value::Null).await.is(200);
+    let acknowledged = api
+        .post(&format!("{path}/acknowledge"), Value::Null)
+        .await
+        .is(200);
     assert!(acknowledged["acknowledged_at"].is_string());
     assert_eq!(wake().await, None);
-    let again = api.post(&format!("{path}/acknowledge"), Value::Null).await.is(200);
+    let again = api
+        .post(&format!("{path}/acknowledge"), Value::Null)
+        .await
+        .is(200);
     assert_eq!(again, acknowledged);
 }
 
@@ -76,7 +82,9 @@ async fn a_snooze_ends_in_the_future() {
     let in_a_day = (api.node.now() + day).timestamp().to_string();
     let snoozed = api.post(&snooze, json!({"until": in_a_day})).await.is(200);
     assert_eq!(snoozed["snoozed_until"], json!(in_a_day));
-    let offset = api.post(&snooze, json!({"until": "2035-06-01T12:00:00+02:00"})).await;
+    let offset = api
+        .post(&snooze, json!({"until": "2035-06-01T12:00:00+02:00"}))
+        .await;
     assert_eq!(offset.is(200)["snoozed_until"], "2035-06-01T10:00:00Z");
     for until in [
         json!("2001-01-01T00:00:00Z"),
@@ -89,9 +97,15 @@ async fn a_snooze_ends_in_the_future() {
         let body = json!({"until": until});
         api.post(&snooze, body).await.refuses(422, Some("until"));
     }
-    let detail = api.post(&snooze, json!({})).await.refuses(422, Some("until"));
+    let detail = api
+        .post(&snooze, json!({}))
+        .await
+        .refuses(422, Some("until"));
     assert_eq!(detail, "until: is missing");
-    assert_eq!(api.get(&path).await.is(200)["snoozed_until"], "2035-06-01T10:00:00Z");
+    assert_eq!(
+        api.get(&path).await.is(200)["snoozed_until"],
+        "2035-06-01T10:00:00Z"
+    );
 }
 
 #[tokio::test]
@@ -102,7 +116,9 @@ async fn a_closed_incident_can_be_neither_acknowledged_nor_snoozed() {
     let acknowledged = api.post(&format!("{path}/acknowledge"), Value::Null).await;
     assert_eq!(acknowledged.refuses(409, None), "this incident is closed");
     let body = json!({"until": "2035-01-01T00:00:00Z"});
-    api.post(&format!("{path}/snooze"), body).await.refuses(409, None);
+    api.post(&format!("{path}/snooze"), body)
+        .await
+        .refuses(409, None);
     assert_eq!(api.get(&path).await.is(200), before);
     for which in ["nope", "00000000-0000-4000-8000-000000000000"] {
         let path = format!("/incidents/{which}");

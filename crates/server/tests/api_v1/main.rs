@@ -1,4 +1,8 @@
 //! `/api/v1` through its router, on a real SQLite file.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a helper of a test, too, a panic is a failure that says where"
+)]
 
 mod access;
 mod bad_inputs;
@@ -12,3 +16,4 @@ mod paging;
 mod small;
 mod support;
 mod told;
+mod unavailable;

@@ -13,7 +13,9 @@ async fn walk(api: &Api, path: &str, limit: usize, by: &str) -> Vec<Value> {
     let mut cursor = String::new();
     loop {
         let joint = if path.contains('?') { '&' } else { '?' };
-        let page = api.get(&format!("{path}{joint}limit={limit}{cursor}")).await;
+        let page = api
+            .get(&format!("{path}{joint}limit={limit}{cursor}"))
+            .await;
         let page = page.is(200);
         assert!(items(&page).len() <= limit, "{path}");
         found.extend(items(&page).iter().map(|item| item[by].clone()));
@@ -34,9 +36,12 @@ async fn every_list_is_walked_exactly_once() {
     let api = Api::new().await;
     let job = api.heartbeat("job").await;
     for n in 1..EACH {
-        api.post("/heartbeats", json!({"name": format!("job {n}"), "tags": ["t"]}))
-            .await
-            .is(201);
+        api.post(
+            "/heartbeats",
+            json!({"name": format!("job {n}"), "tags": ["t"]}),
+        )
+        .await
+        .is(201);
     }
     api.channel("channel 0").await;
     for _ in 0..EACH {
@@ -121,7 +126,9 @@ async fn what_is_added_or_removed_meanwhile_disturbs_no_walk() {
     // The item that the cursor names is gone, and another is new.
     api.delete("/heartbeats/job-2").await.is(204);
     api.heartbeat("job 6").await;
-    let rest = api.get(&format!("/heartbeats?limit=10&cursor={cursor}")).await;
+    let rest = api
+        .get(&format!("/heartbeats?limit=10&cursor={cursor}"))
+        .await;
     let names = rest.is(200);
     let names: Vec<&Value> = items(&names).iter().map(|item| &item["name"]).collect();
     assert_eq!(names, ["job 3", "job 4", "job 5", "job 6"]);
@@ -139,5 +146,8 @@ async fn what_is_no_page_is_refused() {
         answer.refuses(400, Some("cursor"));
     }
     let twice = api.get("/heartbeats?limit=1&limit=2").await;
-    assert_eq!(twice.refuses(400, Some("limit")), "limit: is given more than once");
+    assert_eq!(
+        twice.refuses(400, Some("limit")),
+        "limit: is given more than once"
+    );
 }

@@ -19,7 +19,10 @@ async fn the_project_is_shown_and_changed() {
     );
     let hook = api.channel("hook").await["id"].clone();
     let changed = api
-        .patch("/project", json!({"name": " Zuhause ", "fallback_channel": hook}))
+        .patch(
+            "/project",
+            json!({"name": " Zuhause ", "fallback_channel": hook}),
+        )
         .await
         .is(200);
     assert_eq!(changed["name"], "Zuhause");
@@ -27,13 +30,18 @@ async fn the_project_is_shown_and_changed() {
     let renamed = api.patch("/project", json!({"name": "Home"})).await.is(200);
     assert_eq!(renamed["fallback_channel"], hook);
     assert_eq!(api.get("/project").await.is(200), renamed);
-    let cleared = api.patch("/project", json!({"fallback_channel": null})).await;
+    let cleared = api
+        .patch("/project", json!({"fallback_channel": null}))
+        .await;
     assert_eq!(cleared.is(200)["fallback_channel"], Value::Null);
     for (body, field) in [
         (json!({"name": ""}), "name"),
         (json!({"name": null}), "name"),
         (json!({"name": "x".repeat(101)}), "name"),
-        (json!({"fallback_channel": api.ana.project_id}), "fallback_channel"),
+        (
+            json!({"fallback_channel": api.ana.project_id}),
+            "fallback_channel",
+        ),
         (json!({"fallback_channel": "hook"}), "fallback_channel"),
         (json!({"ping_key": "mine"}), "ping_key"),
     ] {
@@ -56,8 +64,12 @@ async fn a_fallback_channel_that_is_deleted_is_none() {
 #[tokio::test]
 async fn maintenance_windows_come_and_go() {
     let api = Api::new().await;
-    let time = |seconds: u64| (api.node.now() + Duration::from_secs(seconds)).timestamp().to_string();
-    let (soon, later, last) = (time(60), time(3_600), time(7_200));
+    let time = |seconds: u64| {
+        (api.node.now() + Duration::from_secs(seconds))
+            .timestamp()
+            .to_string()
+    };
+    let (soon, later, latest) = (time(60), time(3_600), time(7_200));
     let body = json!({"from": soon, "to": later, "note": "new disk 備"});
     let made = api.post("/maintenance", body).await;
     let id = made.is(201)["id"].clone();
@@ -65,7 +77,7 @@ async fn maintenance_windows_come_and_go() {
     assert_eq!(made.header("location"), Some(url.as_str()));
     let window = json!({"id": id, "from": soon, "to": later, "note": "new disk 備"});
     assert_eq!(made.is(201), window);
-    let body = json!({"from": "2020-01-01T00:00:00Z", "to": last});
+    let body = json!({"from": "2020-01-01T00:00:00Z", "to": latest});
     let other = api.post("/maintenance", body).await.is(201);
     assert_eq!(other["note"], "");
     let list = api.get("/maintenance").await.is(200);
@@ -73,15 +85,23 @@ async fn maintenance_windows_come_and_go() {
     for (body, field) in [
         (json!({"from": later, "to": soon}), "to"),
         (json!({"from": soon, "to": soon}), "to"),
-        (json!({"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}), "to"),
+        (
+            json!({"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}),
+            "to",
+        ),
         (json!({"from": soon, "to": "9000-01-01T00:00:00Z"}), "to"),
         (json!({"from": soon}), "to"),
         (json!({"to": soon}), "from"),
         (json!({"from": "now", "to": soon}), "from"),
-        (json!({"from": soon, "to": later, "note": "x".repeat(1_001)}), "note"),
+        (
+            json!({"from": soon, "to": later, "note": "x".repeat(1_001)}),
+            "note",
+        ),
         (json!({"from": soon, "to": later, "until": later}), "until"),
     ] {
-        api.post("/maintenance", body).await.refuses(422, Some(field));
+        api.post("/maintenance", body)
+            .await
+            .refuses(422, Some(field));
     }
     let path = format!("/maintenance/{}", id.as_str().unwrap());
     api.delete(&path).await.is(204);
@@ -109,7 +129,9 @@ async fn a_key_is_shown_once_works_and_can_be_deleted() {
     let list = api.get("/keys").await.is(200);
     let used = items(&list).iter().find(|one| one["name"] == "ci").unwrap();
     assert!(used["last_used_at"].is_string(), "{used}");
-    let refused = api.send(key, "PATCH", "/project", &json!({"name": "x"})).await;
+    let refused = api
+        .send(key, "PATCH", "/project", &json!({"name": "x"}))
+        .await;
     refused.refuses(403, None);
 
     let path = format!("/keys/{}", made["id"].as_str().unwrap());

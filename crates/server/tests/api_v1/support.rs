@@ -24,21 +24,21 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-pub const PUBLIC_URL: &str = "https://beats.example.org/nb";
+pub(crate) const PUBLIC_URL: &str = "https://beats.example.org/nb";
 
-pub struct Api {
-    pub store: Store,
-    pub node: NodeHandle,
-    pub ana: Initialised,
-    pub ben: Initialised,
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) node: NodeHandle,
+    pub(crate) ana: Initialised,
+    pub(crate) ben: Initialised,
     router: Router,
     waiting: Option<Node>,
     running: Option<ShutdownSwitch>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Api {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("beats.db");
         let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
@@ -59,7 +59,6 @@ impl Api {
             metrics: Arc::new(Metrics::default()),
             inbox_signals_max: 100,
             signals_per_second: None,
-            signals_per_second: None,
         });
         let state = ApiState::new(
             store.clone(),
@@ -77,20 +76,25 @@ impl Api {
             node: handle,
             waiting: Some(node),
             running: None,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Starts the node; most tests say themselves what happens.
-    pub fn run_node(&mut self) {
+    pub(crate) fn run_node(&mut self) {
         let (switch, shutdown) = Shutdown::new();
         let node = self.waiting.take().unwrap();
         tokio::spawn(async move { node.run(shutdown).await.unwrap() });
         self.running = Some(switch);
     }
 
+    /// Where the database is.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("beats.db")
+    }
+
     /// Sends a request with exactly these headers and this body.
-    pub async fn raw(
+    pub(crate) async fn raw(
         &self,
         method: &str,
         path: &str,
@@ -118,7 +122,7 @@ impl Api {
     }
 
     /// Sends JSON with a key.
-    pub async fn send(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn send(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -128,41 +132,41 @@ impl Api {
     }
 
     /// `GET` with Ana's key.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(&self.ana.api_key, "GET", path, &Value::Null)
             .await
     }
 
     /// `GET` with Ana's read-only key.
-    pub async fn look(&self, path: &str) -> Answer {
+    pub(crate) async fn look(&self, path: &str) -> Answer {
         self.send(&self.ana.read_only_key, "GET", path, &Value::Null)
             .await
     }
 
     /// `POST` with Ana's key.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(&self.ana.api_key, "POST", path, &body).await
     }
 
     /// `PATCH` with Ana's key.
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         self.send(&self.ana.api_key, "PATCH", path, &body).await
     }
 
     /// `DELETE` with Ana's key.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(&self.ana.api_key, "DELETE", path, &Value::Null)
             .await
     }
 
     /// A heartbeat of Ana's; its JSON.
-    pub async fn heartbeat(&self, name: &str) -> Value {
+    pub(crate) async fn heartbeat(&self, name: &str) -> Value {
         let created = self.post("/heartbeats", json!({"name": name})).await;
         created.is(201)
     }
 
     /// A webhook of Ana's; its JSON.
-    pub async fn channel(&self, name: &str) -> Value {
+    pub(crate) async fn channel(&self, name: &str) -> Value {
         let settings =
             json!({"url": "http://127.0.0.1:9/", "headers": "Authorization: Bearer s3cret"});
         let body = json!({"name": name, "kind": "webhook", "settings": settings});
@@ -170,13 +174,13 @@ impl Api {
     }
 
     /// Records a signal to a heartbeat.
-    pub async fn signal(&self, heartbeat: &Value, kind: SignalKind) {
+    pub(crate) async fn signal(&self, heartbeat: &Value, kind: SignalKind) {
         self.record(heartbeat, Signal::new(kind, self.node.now()), None)
             .await;
     }
 
     /// Records a signal with all that it may bring.
-    pub async fn record(&self, heartbeat: &Value, signal: Signal, body: Option<Vec<u8>>) {
+    pub(crate) async fn record(&self, heartbeat: &Value, signal: Signal, body: Option<Vec<u8>>) {
         let id: Uuid = heartbeat["id"].as_str().unwrap().parse().unwrap();
         let arrival = Arrival {
             target: Target::Id(HeartbeatId(id)),
@@ -202,7 +206,7 @@ impl Api {
     }
 
     /// Tries every delivery that is due once; each ends like this.
-    pub async fn deliver(&self, ending: DeliveryEnding) {
+    pub(crate) async fn deliver(&self, ending: DeliveryEnding) {
         let now = self.node.now();
         let claim = Claim {
             now,
@@ -232,17 +236,17 @@ async fn project(store: &Store, email: &str, name: &str, now: UnixMicros) -> Ini
 }
 
 /// An answer of the API.
-pub struct Answer {
-    pub what: String,
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) what: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The JSON of an answer with this status.
     #[track_caller]
-    pub fn is(&self, status: u16) -> Value {
+    pub(crate) fn is(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}: {}", self.what, self.text);
         if self.text.is_empty() {
             return Value::Null;
@@ -252,13 +256,13 @@ impl Answer {
 
     /// A problem with this status and field; its detail.
     #[track_caller]
-    pub fn refuses(&self, status: u16, field: Option<&str>) -> String {
+    pub(crate) fn refuses(&self, status: u16, field: Option<&str>) -> String {
         let problem = self.is(status);
         assert_eq!(problem["field"].as_str(), field, "{}: {problem}", self.what);
         problem["detail"].as_str().unwrap().to_owned()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         Some(self.headers.get(name)?.to_str().unwrap())
     }
 
@@ -290,12 +294,12 @@ impl Answer {
 }
 
 /// An answer that names no field, and the items of a list.
-pub fn items(list: &Value) -> &Vec<Value> {
+pub(crate) fn items(list: &Value) -> &Vec<Value> {
     list["items"].as_array().unwrap()
 }
 
 /// The values of one field of the items of a list.
-pub fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+pub(crate) fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
     let text = |item: &'a Value| item[field].as_str().unwrap();
     items(list).iter().map(text).collect()
 }

@@ -5,8 +5,8 @@ use nightbeat_store::control::Routing;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// `"all"`, or a list of channel ids.
@@ -65,7 +65,7 @@ impl From<&Channels> for Routing {
     }
 }
 
-impl utoipa::PartialSchema for Channels {
+impl PartialSchema for Channels {
     fn schema() -> RefOr<Schema> {
         Forms::schema()
     }
@@ -74,6 +74,10 @@ impl utoipa::PartialSchema for Channels {
 impl ToSchema for Channels {
     fn name() -> std::borrow::Cow<'static, str> {
         "Channels".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((All::name().into_owned(), All::schema()));
     }
 }
 
