@@ -48,6 +48,8 @@ impl Setup {
         }
         .with("outgoing.allow", "127.0.0.0/8")
         .with("limits.connections_per_address", "4096")
+        // A test asks the API again and again: that is no news.
+        .with("log.level", "info,nightbeat_server::http=warn")
     }
 
     /// Sets a key of the configuration.

@@ -83,11 +83,19 @@ pub fn get(address: SocketAddr, path: &str) -> Request {
 }
 
 /// Any request.
-pub fn request(method: &str, address: SocketAddr, path: &str, body: &str) -> Request {
+pub fn request(method: &str, address: SocketAddr, path: &str, body: impl AsRef<[u8]>) -> Request {
     ::http::Request::builder()
         .method(method)
         .uri(path)
         .header("host", address.to_string())
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+        .body(Full::new(Bytes::copy_from_slice(body.as_ref())))
         .unwrap()
+}
+
+/// The request with a header whose value is any bytes that HTTP can carry.
+#[must_use]
+pub fn with(mut request: Request, name: &'static str, value: &[u8]) -> Request {
+    let value = ::http::HeaderValue::from_bytes(value).unwrap();
+    request.headers_mut().insert(name, value);
+    request
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const HANGING: Duration = Duration::from_secs(60);
 
 /// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Looks again and again until `look` finds something; panics with `what` when it never does.
 pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
