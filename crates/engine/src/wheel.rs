@@ -2,38 +2,44 @@
 //!
 //! Each entry is a *lower bound*: a signal that moves a deadline on never touches the wheel. When the
 //! entry comes up, the store is asked, and the heartbeat is filed again for later. So an entry may be too
-//! early or there twice; it is never too late.
+//! early; it is never too late.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use nightbeat_domain::{HeartbeatId, UnixMicros};
 
-/// How wide a near slot is. Entries in it come up at their exact time.
-const NEAR_SLOT_MICROS: i64 = 1_000_000;
-
 /// How wide a far slot is: entries wait there without being sorted.
-const FAR_SLOT_MICROS: i64 = 128 * NEAR_SLOT_MICROS;
+const FAR_SLOT_MICROS: i64 = 128_000_000;
 
-type Slot = Vec<(UnixMicros, HeartbeatId)>;
-
-/// The wheel: near slots of a second, far slots of about two minutes. Slots are made when they are needed.
+/// The wheel: what is due soon is sorted, the rest waits in slots of about two minutes. Slots are made when
+/// they are needed.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    near: BTreeMap<i64, Slot>,
-    far: BTreeMap<i64, Slot>,
+    /// When each heartbeat comes up. An entry that says otherwise is left over, and is dropped when it is
+    /// met: without this, each look that was once filed earlier would be filed again for ever.
+    filed: HashMap<HeartbeatId, UnixMicros>,
+    near: BTreeSet<(UnixMicros, HeartbeatId)>,
+    far: BTreeMap<i64, Vec<(UnixMicros, HeartbeatId)>>,
     /// Far slots below this number have been spread over the near ones.
     spread: i64,
-    entries: usize,
 }
 
 impl Wheel {
-    /// Look at `heartbeat` at `at`, or soon after.
+    /// Look at `heartbeat` at `at`, or soon after. Where it comes up earlier anyway, this changes nothing.
     pub fn file(&mut self, heartbeat: HeartbeatId, at: UnixMicros) {
-        self.entries += 1;
+        match self.filed.entry(heartbeat) {
+            Entry::Occupied(filed) if *filed.get() <= at => return,
+            Entry::Occupied(mut filed) => {
+                filed.insert(at);
+            }
+            Entry::Vacant(free) => {
+                free.insert(at);
+            }
+        }
         let far = at.0.div_euclid(FAR_SLOT_MICROS);
         if far < self.spread {
-            let near = at.0.div_euclid(NEAR_SLOT_MICROS);
-            self.near.entry(near).or_default().push((at, heartbeat));
+            self.near.insert((at, heartbeat));
         } else {
             self.far.entry(far).or_default().push((at, heartbeat));
         }
@@ -43,53 +49,35 @@ impl Wheel {
     pub fn due(&mut self, now: UnixMicros, limit: usize) -> Vec<HeartbeatId> {
         self.spread_until(now);
         let mut due = Vec::new();
-        while due.len() < limit {
-            let Some(mut slot) = self.near.first_entry() else {
+        while due.len() < limit && self.near.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, heartbeat)) = self.near.pop_first() else {
                 break;
             };
-            if UnixMicros(slot.key().saturating_mul(NEAR_SLOT_MICROS)) > now {
-                break;
-            }
-            let waiting = slot.get_mut();
-            let room = limit - due.len();
-            let mut taken = 0;
-            waiting.retain(|(at, heartbeat)| {
-                let take = *at <= now && taken < room;
-                if take {
-                    taken += 1;
-                    due.push(*heartbeat);
-                }
-                !take
-            });
-            if waiting.is_empty() {
-                slot.remove();
-            } else {
-                // Either the limit is reached, or the rest of this slot is not due yet.
-                break;
+            if self.filed.get(&heartbeat) == Some(&at) {
+                self.filed.remove(&heartbeat);
+                due.push(heartbeat);
             }
         }
-        self.entries -= due.len();
         due
     }
 
     /// A time before which nothing comes up; `None`: nothing is filed.
     pub fn next(&self) -> Option<UnixMicros> {
-        let near = self.near.values().next();
-        let near = near.and_then(|slot| slot.iter().map(|(at, _)| *at).min());
-        near.or_else(|| {
-            let far = self.far.keys().next()?;
-            Some(UnixMicros(far.saturating_mul(FAR_SLOT_MICROS)))
-        })
+        if let Some((at, _)) = self.near.first() {
+            return Some(*at);
+        }
+        let far = self.far.keys().next()?;
+        Some(UnixMicros(far.saturating_mul(FAR_SLOT_MICROS)))
     }
 
-    /// How many entries are filed.
+    /// How many heartbeats are filed.
     pub fn len(&self) -> usize {
-        self.entries
+        self.filed.len()
     }
 
     /// Whether nothing is filed.
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.filed.is_empty()
     }
 
     fn spread_until(&mut self, now: UnixMicros) {
@@ -100,10 +88,10 @@ impl Wheel {
             if *slot.key() >= self.spread {
                 break;
             }
-            for (at, heartbeat) in slot.remove() {
-                let near = at.0.div_euclid(NEAR_SLOT_MICROS);
-                self.near.entry(near).or_default().push((at, heartbeat));
-            }
+            let filed = &self.filed;
+            let live = slot.remove().into_iter();
+            self.near
+                .extend(live.filter(|(at, heartbeat)| filed.get(heartbeat) == Some(at)));
         }
     }
 }
@@ -144,6 +132,43 @@ mod tests {
         wheel.file(beat(1), UnixMicros::from_seconds(3));
         assert_eq!(wheel.next(), Some(UnixMicros::from_seconds(3)));
         assert_eq!(wheel.due(UnixMicros::from_seconds(1_000_000), 1), [beat(1)]);
+    }
+
+    #[test]
+    fn a_heartbeat_comes_up_once_however_often_it_was_filed_earlier() {
+        // A job that signals its starts: each start brings the next look forward, each success puts it
+        // off again. A year of days later there is still one entry.
+        let mut wheel = Wheel::default();
+        let mut looks = 0;
+        for day in 0..365 {
+            let start = UnixMicros::from_seconds(day * 86_400);
+            wheel.file(beat(1), start + std::time::Duration::from_secs(3_600));
+            for hour in 0..24 {
+                let now = start + std::time::Duration::from_secs(hour * 3_600);
+                for heartbeat in wheel.due(now, usize::MAX) {
+                    looks += 1;
+                    let deadline = start + std::time::Duration::from_secs(25 * 3_600);
+                    wheel.file(heartbeat, deadline);
+                }
+            }
+        }
+        assert_eq!(wheel.len(), 1);
+        assert!(looks <= 2 * 365, "{looks}");
+    }
+
+    #[test]
+    fn filed_earlier_it_comes_up_then_and_only_then() {
+        let mut wheel = Wheel::default();
+        wheel.file(beat(1), UnixMicros::from_seconds(1_000));
+        wheel.file(beat(1), UnixMicros::from_seconds(10));
+        wheel.file(beat(1), UnixMicros::from_seconds(500));
+        assert_eq!(wheel.due(UnixMicros::from_seconds(10), 10), [beat(1)]);
+        assert_eq!(wheel.due(UnixMicros::from_seconds(2_000), 10), []);
+        assert!(wheel.is_empty());
+        // Looked at, it is filed anew; what is left of the old entries does not bring it up twice.
+        wheel.file(beat(1), UnixMicros::from_seconds(5_000));
+        wheel.file(beat(1), UnixMicros::from_seconds(3_000));
+        assert_eq!(wheel.due(UnixMicros::from_seconds(6_000), 10), [beat(1)]);
     }
 
     proptest! {
