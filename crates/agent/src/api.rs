@@ -10,8 +10,9 @@ use serde_json::Value;
 /// A heartbeat.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Heartbeat {
-    /// Its id: a secret. A read-only key may not be shown it.
-    pub id: String,
+    /// Its id: a secret, not shown to a read-only key.
+    #[serde(default)]
+    pub id: Option<String>,
     /// Its name.
     pub name: String,
     /// Its slug.
@@ -139,7 +140,7 @@ pub struct Incident {
     /// Whose it is.
     #[serde(default)]
     pub heartbeat_name: String,
-    /// `missed`, `overran`, `failed`, `hollow`.
+    /// `missed`, `overran`, `failed`, `hollow`, `never_started`.
     #[serde(default)]
     pub cause: String,
     /// `down`, `unverified`, `warning`.
@@ -209,9 +210,9 @@ pub struct Delivery {
     pub id: String,
     /// `down`, `up`, …
     pub event: String,
-    /// Where it goes.
+    /// Where it goes; a channel that was deleted has no name.
     #[serde(default)]
-    pub channel_name: String,
+    pub channel_name: Option<String>,
     /// `queued`, `sending`, `sent`, `failing`, `cancelled`.
     pub state: String,
     /// When it was made.

@@ -299,7 +299,13 @@ fn judge(
     }
     if !status.is_success() {
         let retry_after = header(header::RETRY_AFTER).and_then(|text| text.parse().ok());
-        return Err(ClientError::Refused(problem(status, &bytes, retry_after)));
+        return Err(match problem(status, &bytes, retry_after) {
+            Some(problem) => ClientError::Refused(problem),
+            None => ClientError::NotUnderstood {
+                server,
+                reason: format!("it answers {status} without a reason"),
+            },
+        });
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Answer { server, text }),
@@ -307,18 +313,20 @@ fn judge(
     }
 }
 
-fn problem(status: StatusCode, bytes: &[u8], retry_after: Option<u64>) -> Problem {
-    // An answer that is no problem document comes from something in between: its status is all there is.
+/// What an answer that is no success says. `None`: there is no such API at all, for its *not found* gives
+/// a reason. Other answers without one come from something in between, and their status is all there is.
+fn problem(status: StatusCode, bytes: &[u8], retry_after: Option<u64>) -> Option<Problem> {
     let body: ProblemBody = serde_json::from_slice(bytes).unwrap_or_default();
-    Problem {
+    let said = body.detail.or(body.title);
+    if said.is_none() && status == StatusCode::NOT_FOUND {
+        return None;
+    }
+    Some(Problem {
         status: status.as_u16(),
-        detail: body
-            .detail
-            .or(body.title)
-            .unwrap_or_else(|| format!("the server answered {status}")),
+        detail: said.unwrap_or_else(|| format!("the server answered {status}")),
         field: body.field,
         retry_after,
-    }
+    })
 }
 
 fn not_understood(server: &str, error: &dyn std::error::Error) -> ClientError {
@@ -392,13 +400,14 @@ mod tests {
     fn a_problem_names_its_field_once() {
         let body =
             br#"{"status":422,"detail":"grace: 0 seconds is outside","field":"grace","new":1}"#;
-        let first = problem(StatusCode::UNPROCESSABLE_ENTITY, body, None);
+        let first = problem(StatusCode::UNPROCESSABLE_ENTITY, body, None).unwrap();
         assert_eq!(first.to_string(), "grace: 0 seconds is outside");
         let body = br#"{"detail":"is taken","field":"slug"}"#;
-        let second = problem(StatusCode::CONFLICT, body, None);
+        let second = problem(StatusCode::CONFLICT, body, None).unwrap();
         assert_eq!(second.to_string(), "slug: is taken");
-        let third = problem(StatusCode::BAD_GATEWAY, b"<html>", Some(7));
+        let third = problem(StatusCode::BAD_GATEWAY, b"<html>", Some(7)).unwrap();
         assert_eq!(third.to_string(), "the server answered 502 Bad Gateway");
         assert_eq!(third.retry_after, Some(7));
+        assert_eq!(problem(StatusCode::NOT_FOUND, b"not found", None), None);
     }
 }

@@ -106,7 +106,7 @@ fn refused(problem: &Problem) -> Failure {
         (401, _) => failure.hint("check the API key, or run `nightbeat login` to save another"),
         (403, _) => failure.hint("this needs a read-write API key"),
         (404, _) => failure.hint("`nightbeat list` shows the heartbeats of this key's project"),
-        (503, _) => failure.hint(match problem.retry_after {
+        (429 | 503, _) => failure.hint(match problem.retry_after {
             Some(seconds) => format!("try again in {seconds} s"),
             None => "try again in a moment".to_owned(),
         }),

@@ -139,10 +139,10 @@ async fn find_route(address: &Address, signal: &Signal, end: Instant) -> Result<
 async fn look_up(client: &Client, slug: &str) -> Result<Url, No> {
     let answer = client.get(&["heartbeats", slug]).await;
     match answer.and_then(|answer| answer.parse::<Heartbeat>()) {
-        Ok(heartbeat) if heartbeat.ping_url.is_some() => {
-            Ok(heartbeat_url(client.base(), &[&heartbeat.id]))
-        }
-        Ok(_) => Err(No::Final(PingError::Hidden)),
+        Ok(heartbeat) => match heartbeat.id {
+            Some(id) => Ok(heartbeat_url(client.base(), &[&id])),
+            None => Err(No::Final(PingError::Hidden)),
+        },
         Err(ClientError::Unreachable { server, reason }) => {
             Err(Failure::unanswered(server, reason))
         }

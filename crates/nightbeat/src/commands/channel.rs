@@ -1,8 +1,7 @@
 //! `nightbeat channel`
 
 use clap::{Args, Subcommand};
-use nightbeat_agent::Method;
-use nightbeat_agent::api;
+use nightbeat_agent::{ClientError, Method, api};
 use serde_json::{Map, Value, json};
 
 use super::delete::agree;
@@ -188,10 +187,10 @@ impl Test {
     fn run(self) -> Result<String, Failure> {
         let client = self.connection.client()?;
         block_on(async {
-            let channel = target::channel(&client, &self.name).await?;
             let answer = client
-                .send(Method::POST, &["channels", &channel.id, "test"], None)
-                .await?;
+                .send(Method::POST, &["channels", &self.name, "test"], None)
+                .await
+                .map_err(|error| target::named("channel", &self.name, error))?;
             let result: api::TestResult = answer.parse()?;
             let detail = clean(&result.detail);
             let text = if self.json {
@@ -220,13 +219,24 @@ impl Delete {
             let channel = target::channel(&client, &self.name).await?;
             let what = format!("channel `{}`", clean(&channel.name));
             agree(session, self.yes, &what)?;
-            client
+            let deleted = client
                 .send(Method::DELETE, &["channels", &channel.id], None)
-                .await?;
+                .await;
+            deleted.map_err(still_named)?;
             note(&format!("deleted {what}"));
             Ok(String::new())
         })
     }
+}
+
+/// The API refuses to delete a channel that heartbeats name, with 409.
+fn still_named(error: ClientError) -> Failure {
+    let named = matches!(&error, ClientError::Refused(problem) if problem.status == 409);
+    let failure = Failure::from(error);
+    if named {
+        return failure.hint("nightbeat edit HEARTBEAT --channel all, or --channel with others");
+    }
+    failure
 }
 
 #[cfg(test)]

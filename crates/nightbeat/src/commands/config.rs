@@ -47,9 +47,7 @@ impl Show {
         if !self.json {
             return Ok(loaded.show());
         }
-        let json = serde_json::to_string(&loaded.values())
-            .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
-        Ok(json + "\n")
+        super::json_line(&loaded.values())
     }
 }
 

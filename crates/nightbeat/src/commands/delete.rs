@@ -29,7 +29,7 @@ impl Delete {
             let what = format!("heartbeat `{}` and its history", heartbeat.slug);
             agree(session, self.yes, &what)?;
             client
-                .send(Method::DELETE, &["heartbeats", &heartbeat.id], None)
+                .send(Method::DELETE, &["heartbeats", &self.heartbeat], None)
                 .await?;
             note(&format!("deleted {what}"));
             Ok(String::new())

@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use nightbeat_agent::api::Delivery;
 
 use super::log::{shown, tell_more};
-use super::target;
 use crate::connection::Connection;
 use crate::exit::Failure;
 use crate::render::{Cell, Table, moment, status_paint, towards};
@@ -50,18 +49,10 @@ impl List {
     fn run(self, session: &Session) -> Result<String, Failure> {
         let client = self.connection.client()?;
         block_on(async {
-            let heartbeat = match &self.heartbeat {
-                Some(given) => Some(target::heartbeat_id(&client, given).await?),
-                None => None,
-            };
-            let channel = match &self.channel {
-                Some(given) => Some(target::channel(&client, given).await?.id),
-                None => None,
-            };
             let filters = [
                 ("state", &self.state),
-                ("heartbeat", &heartbeat),
-                ("channel", &channel),
+                ("heartbeat", &self.heartbeat),
+                ("channel", &self.channel),
             ];
             let query: Vec<(&str, &str)> = filters
                 .iter()
@@ -89,7 +80,11 @@ fn table(deliveries: &[Delivery], view: &View) -> String {
         table.row([
             moment(delivery.created_at, &view.zone).into(),
             Cell::painted(&delivery.event, status_paint(&delivery.event)),
-            delivery.channel_name.as_str().into(),
+            delivery
+                .channel_name
+                .as_deref()
+                .unwrap_or("(deleted)")
+                .into(),
             Cell::painted(&delivery.state, status_paint(&delivery.state)),
             delivery.attempt_count.to_string().into(),
             remark(delivery, view).into(),

@@ -125,9 +125,8 @@ impl Listing {
         block_on(async {
             let limit = shown(self.limit, self.json);
             let list = if let Some(given) = &self.heartbeat {
-                let id = target::heartbeat_id(&client, given).await?;
                 client
-                    .list(&["heartbeats", &id, "incidents"], &[], limit)
+                    .list(&["heartbeats", given, "incidents"], &[], limit)
                     .await
                     .map_err(|error| target::named("heartbeat", given, error))?
             } else {

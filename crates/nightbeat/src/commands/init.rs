@@ -2,7 +2,7 @@
 
 use clap::Args;
 use nightbeat_server::admin::{self, Init as Wanted, InitError, Initialised};
-use serde_json::json;
+use serde::Serialize;
 
 use super::configured::{Configured, broken};
 use crate::connection::secret_from_stdin;
@@ -51,7 +51,7 @@ impl Init {
         let made = admin::init(&config.database, wanted).map_err(|error| refused(&error))?;
         note(&format!("made {what} in {}", config.database));
         hint("keep the keys: they are not shown again; `nightbeat login` saves the API key");
-        Ok(text(&made, self.json))
+        text(&made, self.json)
     }
 
     /// The password; none means that this account does not sign in by password.
@@ -81,22 +81,32 @@ fn refused(error: &anyhow::Error) -> Failure {
     }
 }
 
-fn text(made: &Initialised, as_json: bool) -> String {
-    let fields = [
-        ("project_id", made.project_id.to_string()),
-        ("api_key", made.api_key.clone()),
-        ("read_only_key", made.read_only_key.clone()),
-        ("ping_key", made.ping_key.clone()),
-    ];
+/// What is printed, under its names in the API.
+#[derive(Serialize)]
+struct Printed<'a> {
+    project_id: String,
+    api_key: &'a str,
+    read_only_key: &'a str,
+    ping_key: &'a str,
+}
+
+fn text(made: &Initialised, as_json: bool) -> Result<String, Failure> {
+    let printed = Printed {
+        project_id: made.project_id.to_string(),
+        api_key: &made.api_key,
+        read_only_key: &made.read_only_key,
+        ping_key: &made.ping_key,
+    };
     if as_json {
-        let object: serde_json::Map<_, _> = fields
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), json!(value)))
-            .collect();
-        return format!("{}\n", serde_json::Value::Object(object));
+        return super::json_line(&printed);
     }
-    fields
-        .iter()
-        .map(|(name, value)| [*name, ": ", value, "\n"].concat())
-        .collect()
+    let Printed {
+        project_id,
+        api_key,
+        read_only_key,
+        ping_key,
+    } = printed;
+    Ok(format!(
+        "project_id: {project_id}\napi_key: {api_key}\nread_only_key: {read_only_key}\nping_key: {ping_key}\n"
+    ))
 }

@@ -35,10 +35,9 @@ impl Log {
     pub(super) fn run(self, session: &Session) -> Result<String, Failure> {
         let client = self.connection.client()?;
         block_on(async {
-            let id = target::heartbeat_id(&client, &self.heartbeat).await?;
             let limit = shown(self.limit, self.json);
             let list = client
-                .list(&["heartbeats", &id, "signals"], &[], limit)
+                .list(&["heartbeats", &self.heartbeat, "signals"], &[], limit)
                 .await
                 .map_err(|error| target::named("heartbeat", &self.heartbeat, error))?;
             if self.json {

@@ -75,3 +75,10 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<String, Failure
         Command::Config(config) => config.run(),
     }
 }
+
+/// A value of our own as one line of JSON.
+fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value)
+        .map(|json| json + "\n")
+        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))
+}

@@ -40,9 +40,8 @@ impl Which {
     pub(super) fn step(self, step: &str, done: &str) -> Result<String, Failure> {
         let client = self.connection.client()?;
         block_on(async {
-            let id = target::heartbeat_id(&client, &self.heartbeat).await?;
             let answer = client
-                .send(Method::POST, &["heartbeats", &id, step], None)
+                .send(Method::POST, &["heartbeats", &self.heartbeat, step], None)
                 .await
                 .map_err(|error| target::named("heartbeat", &self.heartbeat, error))?;
             if self.json {

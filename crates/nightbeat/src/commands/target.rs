@@ -1,18 +1,9 @@
 //! Which heartbeat or channel a person means.
 
-use nightbeat_agent::Client;
 use nightbeat_agent::api::{Channel, Heartbeat};
-use uuid::Uuid;
+use nightbeat_agent::{Client, ClientError};
 
 use crate::exit::{Exit, Failure};
-
-/// The id of a heartbeat given by id or slug.
-pub(super) async fn heartbeat_id(client: &Client, given: &str) -> Result<String, Failure> {
-    if let Ok(id) = Uuid::try_parse(given) {
-        return Ok(id.to_string());
-    }
-    Ok(heartbeat(client, given).await?.id)
-}
 
 /// A heartbeat given by id or slug.
 pub(super) async fn heartbeat(client: &Client, given: &str) -> Result<Heartbeat, Failure> {
@@ -58,7 +49,7 @@ pub(super) fn channel_ids(channels: &[Channel], given: &[String]) -> Result<Vec<
 }
 
 /// An error with the name of what was not found, which the server's *not found* does not repeat.
-pub(super) fn named(kind: &str, given: &str, error: nightbeat_agent::ClientError) -> Failure {
+pub(super) fn named(kind: &str, given: &str, error: ClientError) -> Failure {
     let failure = Failure::from(error);
     if failure.exit != Exit::NotFound {
         return failure;

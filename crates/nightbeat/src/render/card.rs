@@ -52,7 +52,7 @@ pub(crate) fn card(
     line("tags", &heartbeat.tags.join(", "));
     line("description", &heartbeat.description);
     line("slug", &heartbeat.slug);
-    line("id", &heartbeat.id);
+    line("id", heartbeat.id.as_deref().unwrap_or(""));
     line("signal URL", heartbeat.ping_url.as_deref().unwrap_or(""));
     line("created", &when(heartbeat.created_at));
     text
@@ -76,7 +76,7 @@ fn status(heartbeat: &Heartbeat, view: &View) -> String {
 fn problem(incident: &Incident, view: &View) -> String {
     let mut parts = vec![format!(
         "{} ({}) since {}",
-        incident.cause,
+        incident.cause.replace('_', " "),
         incident.claim,
         moment(incident.opened_at, &view.zone)
     )];

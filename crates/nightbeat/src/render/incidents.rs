@@ -24,7 +24,7 @@ pub(crate) fn incidents(incidents: &[Incident], view: &View) -> String {
             nightbeat_agent::duration::rough(between(incident.opened_at, end)).into(),
             incident.heartbeat_name.as_str().into(),
             Cell::painted(&incident.claim, status_paint(&incident.claim)),
-            incident.cause.as_str().into(),
+            incident.cause.replace('_', " ").into(),
             state(incident, view).into(),
             incident.id.as_str().into(),
         ]);

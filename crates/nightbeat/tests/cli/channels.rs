@@ -57,7 +57,7 @@ fn a_test_tells_the_receivers_real_answer() {
         )
     };
     let server = with_one().on(
-        "POST /api/v1/channels/c1/test",
+        "POST /api/v1/channels/my%20hook/test",
         [
             result(true, "204 No Content"),
             result(false, "503 Service Unavailable"),

@@ -113,6 +113,14 @@ fn what_is_not_the_api_is_not_taken_for_it() {
         "{stderr}"
     );
 
+    let server = Server::start().on(LIST, [text("404 Not Found", "not found")]);
+    let run = server.run(&["list"]);
+    let stderr = run.error(1);
+    assert!(
+        stderr.contains("it answers 404 Not Found without a reason\nhint: is NIGHTBEAT_URL"),
+        "{stderr}"
+    );
+
     let elsewhere = text("301 Moved Permanently", "").with("Location: https://beats.example/");
     let server = Server::start().on(LIST, [elsewhere]);
     let run = server.run(&["list"]);

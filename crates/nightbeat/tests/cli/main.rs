@@ -3,9 +3,11 @@
 #![expect(unreachable_pub, reason = "a test binary has no public")]
 #![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
+mod admin;
 mod channels;
 mod connection;
 mod heartbeats;
 mod incidents;
 mod ping;
+mod serve;
 mod support;

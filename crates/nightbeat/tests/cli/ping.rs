@@ -234,6 +234,7 @@ fn without_a_ping_key_a_slug_is_looked_up_and_that_is_tried_again_too() {
 #[test]
 fn a_read_only_key_does_not_open_a_slug() {
     let mut hidden = heartbeat();
+    hidden["id"] = json!(null);
     hidden["ping_url"] = json!(null);
     let server = Server::start().on(
         "GET /api/v1/heartbeats/nightly-backup",
