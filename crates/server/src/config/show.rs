@@ -46,7 +46,7 @@ impl Loaded {
                     let items: Vec<String> = value.split(',').map(quoted).collect();
                     format!("{} = [{}]", shown.key, items.join(", "))
                 }
-                Some(value) if value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(value) if is_whole_number(value) => {
                     format!("{} = {value}", shown.key)
                 }
                 Some(value) => format!("{} = {}", shown.key, quoted(value)),
@@ -59,6 +59,13 @@ impl Loaded {
         }
         text
     }
+}
+
+/// Whether TOML reads it as a number and keeps it as it is: not so `007` and the empty text, which may be a
+/// user's name.
+fn is_whole_number(text: &str) -> bool {
+    text.parse::<i64>()
+        .is_ok_and(|number| number.to_string() == text)
 }
 
 fn quoted(text: &str) -> String {

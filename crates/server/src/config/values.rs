@@ -129,20 +129,19 @@ impl FromStr for PublicUrl {
         let Some(host) = uri.authority() else {
             return refuse("names no host");
         };
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
             return refuse("is not http or https");
-        }
+        };
         if uri.query().is_some() || text.contains('#') || host.as_str().contains('@') {
             return refuse("holds more than scheme, host, port and path");
         }
-        let scheme = if text.starts_with("https://") { 8 } else { 7 };
-        let prefix_at = text[scheme..]
+        // `HTTPS://` is a scheme too; everything behind here looks for the lower-case one.
+        let text = format!("{scheme}{}", &text[scheme.len()..]);
+        let host_at = scheme.len() + "://".len();
+        let prefix_at = text[host_at..]
             .find('/')
-            .map_or(text.len(), |at| at + scheme);
-        Ok(Self {
-            text: text.to_owned(),
-            prefix_at,
-        })
+            .map_or(text.len(), |at| at + host_at);
+        Ok(Self { text, prefix_at })
     }
 }
 
@@ -199,6 +198,10 @@ mod tests {
         assert_eq!(url.as_str(), "https://host.example:8443/beats");
         assert_eq!(url.prefix(), "/beats");
         assert!(url.is_https());
+        let shouted: PublicUrl = "HTTPS://host.example/Beats".parse().unwrap();
+        assert_eq!(shouted.as_str(), "https://host.example/Beats");
+        assert_eq!(shouted.prefix(), "/Beats");
+        assert!(shouted.is_https());
         let plain: PublicUrl = "http://127.0.0.1:8787".parse().unwrap();
         assert_eq!(plain.prefix(), "");
         assert!(!plain.is_https());
