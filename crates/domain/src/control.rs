@@ -139,12 +139,6 @@ impl Decision<'_> {
         }
     }
 
-    /// The deadline that the open incident is about, where it is of this cause.
-    fn open_deadline(&self, cause: Cause) -> Option<UnixMicros> {
-        let incident = self.state.incident.as_ref()?;
-        incident.deadline.filter(|_| incident.cause == cause)
-    }
-
     fn refit_expectation(&mut self, settings: &Settings) {
         let reminded = self.state.expected_at.is_none() && self.state.alerts > 0;
         if self.state.phase == Phase::New && reminded {
@@ -163,7 +157,9 @@ impl Decision<'_> {
             expected = expected.and_then(|at| first_expected(&settings.schedule, at));
         }
         let overdue = overdue_at(expected, self.at);
-        self.state.expected_at = if overdue && !missed {
+        // A down stays what it is; before an unverified is confirmed, there is a fresh grace too.
+        let settled = missed && self.state.phase == Phase::Down;
+        self.state.expected_at = if overdue && !settled {
             Some(self.at)
         } else {
             expected

@@ -159,6 +159,12 @@ impl<'a> Decision<'a> {
     /// Closes the open incident, if there is one, and says what it was. Tells nobody.
     pub(crate) fn close(&mut self, closing: Closing) -> Option<OpenIncident> {
         let incident = self.state.incident.take()?;
+        if incident.cause == Cause::Overran {
+            // A run that was told as unverified is told: no second incident when we become sure.
+            for run in &mut self.state.runs {
+                run.overran |= incident.deadline == Some(run.deadline);
+            }
+        }
         self.effects.incidents.push(IncidentChange::Closed {
             id: IncidentId::derive(self.heartbeat, incident.number),
             at: self.at,
@@ -173,12 +179,6 @@ impl<'a> Decision<'a> {
         let Some(incident) = self.close(closing) else {
             return;
         };
-        if incident.cause == Cause::Overran {
-            // A run that was told as unverified is told: no second incident when we become sure.
-            for run in &mut self.state.runs {
-                run.overran |= incident.deadline == Some(run.deadline);
-            }
-        }
         let particulars = Particulars {
             deadline: incident.deadline,
             ..Particulars::default()
@@ -212,6 +212,12 @@ impl<'a> Decision<'a> {
             digest: particulars.digest,
             closing,
         });
+    }
+
+    /// The deadline that the open incident is about, where it is of this cause.
+    pub(crate) fn open_deadline(&self, cause: Cause) -> Option<UnixMicros> {
+        let incident = self.state.incident.as_ref()?;
+        incident.deadline.filter(|_| incident.cause == cause)
     }
 
     fn open_facts(&self) -> Option<IncidentFacts> {

@@ -2,9 +2,10 @@
 
 use crate::effects::{Decision, Effects, Particulars};
 use crate::expect::{
-    Surroundings, Verdict, after_maintenance, expected_after_run, first_expected, missed_verdict,
-    overran_verdict, run_deadline_after_maintenance,
+    Surroundings, after_maintenance, expected_after_run, first_expected,
+    run_deadline_after_maintenance,
 };
+use crate::verdict::{Verdict, missed_verdict, overran_verdict};
 use crate::{AlertKind, Cause, Claim, HeartbeatId, Phase, Settings, State, UnixMicros};
 
 /// Decides what has become due by `asof`. The caller says that every signal received up to `asof` has
@@ -26,6 +27,7 @@ pub fn elapse(
     }
     let run_look = decision.judge_runs(settings, around);
     let miss_look = decision.judge_miss(settings, around);
+    let run_look = decision.settle_runs(run_look);
     decision.judge_repeats(settings);
     let looks = [run_look, miss_look, decision.state.repeat_look(settings)];
     decision.state.wake_at = looks.into_iter().flatten().min();
@@ -69,6 +71,17 @@ impl Decision<'_> {
             look = earlier(look, next);
         }
         look
+    }
+
+    /// While it is down, nothing more is to be said of the runs that are past their deadline.
+    fn settle_runs(&mut self, look: Option<UnixMicros>) -> Option<UnixMicros> {
+        if self.state.phase != Phase::Down {
+            return look;
+        }
+        for run in &mut self.state.runs {
+            run.overran |= run.deadline <= self.at;
+        }
+        self.state.first_run_deadline()
     }
 
     /// Counts a run that is too long, but not yet one failure too many. Whether we could see all of it
@@ -154,22 +167,25 @@ impl Decision<'_> {
         verdict: &Verdict,
         particulars: Particulars,
     ) -> Option<UnixMicros> {
-        let told = match self.state.phase {
-            Phase::Down => Some(Claim::Down),
-            Phase::Unverified => Some(Claim::Unverified),
-            Phase::New | Phase::Up | Phase::Warning | Phase::Paused => None,
-        };
+        if self.state.phase == Phase::Down {
+            // It is told already. What we may have missed does not end a row of successes.
+            if verdict.unverified_at.is_none() {
+                self.state.successes = 0;
+            }
+            return None;
+        }
+        let told = self.state.phase == Phase::Unverified;
         if self.at >= verdict.down_at {
             self.state.successes = 0;
-            match told {
-                Some(Claim::Down) => {}
-                Some(_) => self.confirm(particulars),
-                None => self.raise(cause, Claim::Down, particulars),
+            if told {
+                self.confirm(particulars);
+            } else {
+                self.raise(cause, Claim::Down, particulars);
             }
             return None;
         }
         if let Some(unverified_at) = verdict.unverified_at
-            && told.is_none()
+            && !told
         {
             if unverified_at > self.at {
                 return Some(verdict.first());

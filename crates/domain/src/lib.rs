@@ -17,6 +17,7 @@ mod settings;
 mod signal;
 mod state;
 mod time;
+mod verdict;
 mod wake;
 
 pub use alert::{

@@ -3,7 +3,8 @@
 use nightbeat_evidence::Severity;
 
 use crate::effects::{Decision, Effects, FinishedRun, Particulars};
-use crate::expect::{expected_since_quiet, patience};
+use crate::expect::{expected_after_run, expected_since_quiet};
+use crate::verdict::patience;
 use crate::{
     Cause, Claim, Closing, HeartbeatId, IgnoredBecause, LastRun, OpenRun, Outcome, Phase, RunId,
     Settings, Signal, SignalKind, State, UnixMicros,
@@ -94,7 +95,8 @@ impl Decision<'_> {
         if let Some(open) = runs.iter_mut().find(|open| open.rid == signal.rid) {
             // A start that is sent again says nothing new; one without a run id begins a new run.
             if signal.rid.is_none() && open.started_at < started_at {
-                *open = run;
+                let replaced = std::mem::replace(open, run);
+                self.excuse_what_it_was_for(settings, signal, replaced);
             }
             return;
         }
@@ -105,6 +107,15 @@ impl Decision<'_> {
             runs.remove(spent);
         }
         runs.push(run);
+    }
+
+    /// A run that is over its limit, but may have ended in a gap, gives way to a new one: the miss that
+    /// it held back must not be claimed now as if it had never been on.
+    fn excuse_what_it_was_for(&mut self, settings: &Settings, signal: &Signal, run: OpenRun) {
+        if !run.overran && run.deadline < signal.received_at {
+            let next = expected_after_run(&settings.schedule, run.deadline);
+            self.state.expected_at = self.state.expected_at.max(next);
+        }
     }
 
     fn end(&mut self, settings: &Settings, signal: &Signal) {
@@ -129,6 +140,9 @@ impl Decision<'_> {
             && last.ended_at > ended_at
         {
             // Delivered late: it belongs into the history, but newer runs have decided since.
+            if let Some(run) = run.filter(|_| done) {
+                self.take_back_overrun(settings, signal, run);
+            }
             return;
         }
         self.state.last_run = Some(LastRun {
@@ -226,6 +240,18 @@ impl Decision<'_> {
         if was_false {
             self.effects.false_raises += 1;
             self.recover(Closing::Retracted);
+        }
+    }
+
+    /// The end of a run that was counted as overrun was delivered after that of a newer run.
+    fn take_back_overrun(&mut self, settings: &Settings, signal: &Signal, run: OpenRun) {
+        let told = self.open_deadline(Cause::Overran) == Some(run.deadline);
+        if told || run.overran {
+            self.state.failures = self.state.failures.saturating_sub(1);
+        }
+        if told && !self.overdue_again(settings, signal) {
+            let closing = self.closing(signal);
+            self.recover(closing);
         }
     }
 

@@ -29,7 +29,7 @@ impl State {
         live.any(|run| run.started_at <= latest)
     }
 
-    fn first_run_deadline(&self) -> Option<UnixMicros> {
+    pub(crate) fn first_run_deadline(&self) -> Option<UnixMicros> {
         let live = self.runs.iter().filter(|run| !run.overran);
         live.map(|run| run.deadline).min()
     }

@@ -310,3 +310,37 @@ fn after_two_hours_away_nothing_is_down_and_the_dead_are_told() {
     long.elapse_until("2d 03:10");
     long.assert_told(&[(UNVERIFIED, "2d 03:10")]);
 }
+
+#[test]
+fn a_run_that_was_told_as_unverified_is_not_told_again_after_a_success() {
+    let mut beat = Beat::every(DAY).gap("02:30", "02:30:05");
+    beat.start_of(1, "02:00").success_of(2, "04:00");
+    beat.elapse_until("2d 04:30");
+    beat.assert_told(&[(UNVERIFIED, "03:00"), (AlertKind::Up, "04:00")]);
+}
+
+#[test]
+fn an_edit_gives_an_unverified_a_fresh_grace_before_it_is_confirmed() {
+    let mut beat = daily().gap("14:00", "14:00:10");
+    beat.edit_at("2d 04:00", |settings| {
+        settings.max_run_time = Some(2 * HOUR);
+    });
+    assert_eq!(beat.state.phase, Phase::Unverified);
+    beat.edit_at("2d 04:30", |settings| {
+        settings.schedule = nightbeat_domain::Schedule::every_seconds(3_600).unwrap();
+    });
+    beat.elapse_until("2d 05:29");
+    assert_eq!(beat.state.phase, Phase::Unverified);
+    beat.elapse_until("2d 05:30");
+    assert_eq!(beat.state.phase, Phase::Down);
+}
+
+#[test]
+fn a_run_that_may_have_ended_in_a_gap_is_not_a_miss_when_the_next_one_starts() {
+    let mut beat = Beat::every(HOUR).grace(10 * MINUTE).max_run(2 * HOUR);
+    beat.success_at("00:00:01").start_at("01:00");
+    beat = beat.gap("02:30", "03:05");
+    beat.signal_unseen(&Signal::new(SignalKind::Start, at("03:12")));
+    beat.elapse_until("03:13");
+    beat.assert_told(&[]);
+}

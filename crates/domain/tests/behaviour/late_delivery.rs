@@ -138,3 +138,20 @@ fn a_late_success_from_before_its_heartbeat_is_expected_again_from_the_creation(
     beat.elapse_until("2d 00:10");
     beat.assert_told(&[(AlertKind::Down, "2d 00:10")]);
 }
+
+#[test]
+fn the_late_end_of_an_overrun_closes_it_though_a_newer_run_has_ended() {
+    let mut beat = Beat::every(DAY);
+    beat.start_of(1, "02:00").success_of(2, "02:50");
+    beat.elapse_until("03:30");
+    assert_eq!(beat.incident(), (Cause::Overran, Claim::Down));
+    beat.signal(&Signal {
+        rid: Some(rid(1)),
+        claimed_at: Some(at("02:40")),
+        ..Signal::new(SignalKind::Success, at("04:00"))
+    });
+    let closing = beat.last().closing;
+    assert_eq!(closing, Some(Closing::RanInTime(at("02:40"))));
+    assert_eq!(beat.state.phase, Phase::Up);
+    assert_eq!(beat.state.expected_at, Some(at("2d 02:50")));
+}
