@@ -6,7 +6,9 @@
 mod backup;
 mod cast;
 mod check;
+mod holes;
 mod hot;
+mod hot_failures;
 mod hot_slugs;
 mod log;
 mod open;
