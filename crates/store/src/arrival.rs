@@ -55,7 +55,7 @@ impl Arrival {
     pub const NONCE_CHARS_MAX: usize = 64;
 }
 
-/// What became of an arrival, once it is durable.
+/// What became of an arrival, once its batch is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// It is recorded, and it counted.
@@ -70,6 +70,8 @@ pub enum Recorded {
     Unknown,
     /// Two heartbeats of the project share the slug.
     Ambiguous,
+    /// It is not recorded: a stored row of its heartbeat is not what this version wrote.
+    Broken,
 }
 
 /// A heartbeat whose next look may now be *earlier* than whoever watches it believes.

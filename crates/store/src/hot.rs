@@ -42,3 +42,14 @@ pub struct Done {
     /// *Down* was claimed although a signal had arrived in time. Must stay zero.
     pub false_raises: u32,
 }
+
+impl Done {
+    /// What two transactions did that one batch took.
+    pub(crate) fn and(mut self, mut second: Self) -> Self {
+        self.recorded.append(&mut second.recorded);
+        self.watched.append(&mut second.watched);
+        self.deliveries += second.deliveries;
+        self.false_raises += second.false_raises;
+        self
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nightbeat_domain::{AlertSnapshot, ChannelId, DeliveryId, UnixMicros};
 
-use crate::codec::{broken, json};
+use crate::codec::json;
 use crate::sql::{Row, Sql, Value};
 use crate::{Result, StoreError};
 
@@ -20,6 +20,9 @@ const FALLBACKS_AT_ONCE: u32 = 500;
 
 /// How many channels are looked after in one claim.
 const CHANNELS_AT_ONCE: usize = 200;
+
+/// How long alerts wait for a channel whose row cannot be read.
+const BROKEN_CHANNEL_PAUSE: Duration = Duration::from_secs(60);
 
 /// A wish to claim deliveries that are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,29 +104,38 @@ pub enum DeliveryEnding {
 pub(crate) fn claim(sql: &mut dyn Sql, wish: &Claim) -> Result<Vec<ClaimedDelivery>> {
     help_by_fallback(sql, wish.now)?;
     let mut claimed = Vec::new();
-    for channel in channels_waiting(sql, &wish.skip)? {
-        claimed.extend(claim_of_channel(sql, wish, channel)?);
+    let mut served = 0;
+    for channel in channels_waiting(sql, wish.now)? {
+        if wish.skip.contains(&channel) {
+            continue;
+        }
+        let of_channel = claim_of_channel(sql, wish, channel)?;
+        // A channel that only waits takes nobody's place.
+        served += usize::from(!of_channel.is_empty());
+        claimed.extend(of_channel);
+        if served == CHANNELS_AT_ONCE {
+            break;
+        }
     }
     Ok(claimed)
 }
 
-/// The channels with deliveries that wait, by a skip scan: a step in the index for each.
-fn channels_waiting(sql: &mut dyn Sql, skip: &[ChannelId]) -> Result<Vec<ChannelId>> {
-    let mut found = Vec::new();
-    let mut after = ChannelId(uuid::Uuid::nil());
-    while found.len() < CHANNELS_AT_ONCE {
-        let row = sql.first(
-            "SELECT channel FROM delivery WHERE state IN ('queued', 'sending') AND channel > $1
-              ORDER BY channel LIMIT 1",
-            &[after.into()],
-        )?;
-        let Some(row) = row else { break };
-        after = row.get(0)?;
-        if !skip.contains(&after) {
-            found.push(after);
-        }
-    }
-    Ok(found)
+/// The channels with deliveries whose time has come, by a skip scan: two steps in an index for each.
+fn channels_waiting(sql: &mut dyn Sql, now: UnixMicros) -> Result<Vec<ChannelId>> {
+    let rows = sql.query(
+        "WITH RECURSIVE waiting (channel) AS (
+             SELECT min(channel) FROM delivery WHERE state IN ('queued', 'sending')
+             UNION ALL
+             SELECT (SELECT min(d.channel) FROM delivery d
+                      WHERE d.state IN ('queued', 'sending') AND d.channel > waiting.channel)
+               FROM waiting WHERE waiting.channel IS NOT NULL)
+         SELECT channel FROM waiting
+          WHERE channel IS NOT NULL
+            AND (SELECT min(d.next_try_at) FROM delivery d
+                  WHERE d.state IN ('queued', 'sending') AND d.channel = waiting.channel) <= $1",
+        &[now.into()],
+    )?;
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 const DUE: &str = "
@@ -157,8 +169,13 @@ fn claim_of_channel(
     };
     let kind: String = row.get(0)?;
     let fields: String = row.get(1)?;
-    let fields: BTreeMap<String, String> = serde_json::from_str(&fields)
-        .map_err(|error| broken("channel", "fields", channel, error))?;
+    let fields: BTreeMap<String, String> = match serde_json::from_str(&fields) {
+        Ok(fields) => fields,
+        Err(error) => {
+            put_off(sql, wish.now, channel, &error.to_string())?;
+            return Ok(Vec::new());
+        }
+    };
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(delivery) = read(row, channel, &kind, &fields, sql)? else {
@@ -214,6 +231,22 @@ fn read(
         attempts: attempts + 1,
         created_at: row.get(5)?,
     }))
+}
+
+/// The channel cannot be read. It holds up no other, and the fallback channel helps with its alerts.
+fn put_off(sql: &mut dyn Sql, now: UnixMicros, channel: ChannelId, error: &str) -> Result<()> {
+    tracing::error!(%channel, error, "a channel cannot be read: its alerts wait");
+    sql.execute(
+        "UPDATE delivery SET next_try_at = $2, last_error = $3
+          WHERE state IN ('queued', 'sending') AND channel = $1 AND next_try_at <= $4",
+        &[
+            channel.into(),
+            (now + BROKEN_CHANNEL_PAUSE).into(),
+            format!("the channel cannot be read: {error}").into(),
+            now.into(),
+        ],
+    )?;
+    Ok(())
 }
 
 /// The channel was removed: nobody waits for these any more.
@@ -306,7 +339,7 @@ fn help_by_fallback(sql: &mut dyn Sql, now: UnixMicros) -> Result<()> {
         "SELECT d.number, d.channel, d.snapshot, d.created_at, p.fallback_channel
            FROM delivery d JOIN project p ON p.id = d.project
           WHERE d.state IN ('queued', 'sending') AND d.fallback = 0 AND d.created_at <= $1
-          ORDER BY d.created_at LIMIT $2",
+          ORDER BY d.created_at, d.number LIMIT $2",
         &[(now - FALLBACK_AFTER).into(), FALLBACKS_AT_ONCE.into()],
     )?;
     for row in rows {
@@ -332,8 +365,14 @@ fn copy_to(
     channel: ChannelId,
     now: UnixMicros,
 ) -> Result<()> {
-    let alert: AlertSnapshot = serde_json::from_str(snapshot)
-        .map_err(|error| broken("delivery", "snapshot", number, error))?;
+    let alert: AlertSnapshot = match serde_json::from_str(snapshot) {
+        Ok(alert) => alert,
+        Err(error) => {
+            // Whoever claims it sets it aside; until then it must hold up no other.
+            tracing::error!(number, %error, "a delivery cannot be read: no copy for the fallback channel");
+            return Ok(());
+        }
+    };
     let id = DeliveryId::derive(alert.heartbeat.id, alert.alert.sequence, channel);
     sql.execute(
         "INSERT INTO delivery (id, project, channel, heartbeat, incident, event, digest, snapshot, state,

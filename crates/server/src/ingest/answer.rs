@@ -62,6 +62,10 @@ impl Answers {
                 self.text(StatusCode::CONFLICT, "ambiguous slug"),
                 "ambiguous",
             ),
+            Recorded::Broken => (
+                self.text(StatusCode::INTERNAL_SERVER_ERROR, "cannot be stored"),
+                "broken",
+            ),
         }
     }
 
@@ -164,6 +168,12 @@ mod tests {
                 Answer::Stored(Recorded::Ambiguous),
                 409,
                 "ambiguous slug",
+                None,
+            ),
+            (
+                Answer::Stored(Recorded::Broken),
+                500,
+                "cannot be stored",
                 None,
             ),
             (

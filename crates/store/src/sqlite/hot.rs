@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nightbeat_domain::{
-    Effects, FinishedRun, Gap, HeartbeatId, IgnoredBecause, Maintenance, Settings, State,
+    Effects, FinishedRun, Gap, GapKind, HeartbeatId, IgnoredBecause, Maintenance, Settings, State,
     Surroundings, UnixMicros, elapse, observe,
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -42,30 +42,115 @@ struct Hot<'t, 'w> {
     done: Done,
 }
 
-/// Records a batch of signals.
+/// Records a batch of signals. Where one of them cannot be (a row of its heartbeat is broken), the others
+/// are: in smaller transactions.
 pub(super) fn record(writer: &mut Writer, batch: &Record) -> Result<Done> {
+    let result = record_all(writer, batch, &batch.arrivals);
+    if result.is_err() {
+        // What follows in the queue was given to us before anyone knew of this: it must not decide
+        // anything without the gap.
+        writer.refused = join(writer.refused, refused(batch));
+    }
     writer.watermark = writer.watermark.max(batch.watermark);
-    let watermark = writer.watermark;
-    writer.transaction(|connection, shared| {
-        let mut hot = Hot::begin(connection, shared, &batch.gaps, batch.now, watermark)?;
-        for arrival in &batch.arrivals {
-            let recorded = hot.take_in(arrival)?;
-            hot.done.recorded.push(recorded);
-        }
-        hot.finish()
+    result
+}
+
+/// The gap that is left when a batch is refused.
+fn refused(batch: &Record) -> Option<Gap> {
+    let received = batch.arrivals.iter().map(|it| it.signal.received_at);
+    Some(Gap {
+        from: received.clone().min()?,
+        to: received.max()?.max(batch.now) + Duration::from_micros(1),
+        kind: GapKind::Storage,
     })
 }
 
-/// Judges heartbeats whose deadline may have passed.
+/// Nothing was stored between two such gaps.
+fn join(known: Option<Gap>, new: Option<Gap>) -> Option<Gap> {
+    let (Some(known), Some(new)) = (known, new) else {
+        return known.or(new);
+    };
+    Some(Gap {
+        from: known.from.min(new.from),
+        to: known.to.max(new.to),
+        kind: GapKind::Storage,
+    })
+}
+
+fn record_all(writer: &mut Writer, batch: &Record, arrivals: &[Arrival]) -> Result<Done> {
+    let watermark = writer.watermark.max(batch.watermark);
+    let result = transaction(writer, &batch.gaps, batch.now, watermark, |hot| {
+        for arrival in arrivals {
+            let recorded = hot.take_in(arrival)?;
+            hot.done.recorded.push(recorded);
+        }
+        Ok(())
+    });
+    match result {
+        Err(StoreError::Broken(_) | StoreError::Conflict(_)) if arrivals.len() > 1 => {
+            let (first, second) = arrivals.split_at(arrivals.len() / 2);
+            let done = record_all(writer, batch, first)?;
+            Ok(done.and(record_all(writer, batch, second)?))
+        }
+        Err(StoreError::Broken(error) | StoreError::Conflict(error)) if arrivals.len() == 1 => {
+            tracing::error!(%error, "a signal cannot be recorded: its heartbeat is broken");
+            Ok(Done {
+                recorded: vec![Recorded::Broken],
+                ..Done::default()
+            })
+        }
+        result => result,
+    }
+}
+
+/// Judges heartbeats whose deadline may have passed. One that cannot be (one of its rows is broken) keeps
+/// no other from being judged; it stays overdue.
 pub(super) fn judge(writer: &mut Writer, request: &Elapse) -> Result<Done> {
     writer.watermark = writer.watermark.max(request.asof);
-    writer.transaction(|connection, shared| {
-        let mut hot = Hot::begin(connection, shared, &request.gaps, request.now, request.asof)?;
-        for heartbeat in &request.heartbeats {
+    judge_all(writer, request, &request.heartbeats)
+}
+
+fn judge_all(writer: &mut Writer, request: &Elapse, heartbeats: &[HeartbeatId]) -> Result<Done> {
+    let result = transaction(writer, &request.gaps, request.now, request.asof, |hot| {
+        for heartbeat in heartbeats {
             hot.judge(*heartbeat)?;
         }
+        Ok(())
+    });
+    match (result, heartbeats) {
+        (Err(StoreError::Broken(_) | StoreError::Conflict(_)), [_, _, ..]) => {
+            let (first, second) = heartbeats.split_at(heartbeats.len() / 2);
+            let done = judge_all(writer, request, first)?;
+            Ok(done.and(judge_all(writer, request, second)?))
+        }
+        (Err(StoreError::Broken(error) | StoreError::Conflict(error)), [heartbeat]) => {
+            let heartbeat = short(heartbeat.0);
+            tracing::error!(%heartbeat, %error, "a heartbeat cannot be judged: it is broken");
+            Ok(Done::default())
+        }
+        (result, _) => result,
+    }
+}
+
+/// One transaction on the hot path, after the gaps.
+fn transaction(
+    writer: &mut Writer,
+    gaps: &[Gap],
+    now: UnixMicros,
+    watermark: UnixMicros,
+    work: impl FnOnce(&mut Hot<'_, '_>) -> Result<()>,
+) -> Result<Done> {
+    let refused = writer.refused;
+    let gaps: Vec<Gap> = refused.iter().chain(gaps).copied().collect();
+    let result = writer.transaction(|connection, shared| {
+        let mut hot = Hot::begin(connection, shared, &gaps, now, watermark)?;
+        work(&mut hot)?;
         hot.finish()
-    })
+    });
+    if result.is_ok() {
+        writer.refused = None;
+    }
+    result
 }
 
 impl<'t, 'w> Hot<'t, 'w> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use nightbeat_domain::{GapLedger, Settings, UnixMicros};
+use nightbeat_domain::{Gap, GapLedger, Settings, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     /// Every signal received up to this instant has been recorded or refused: the latest that a judgement
     /// was told.
     pub(crate) watermark: UnixMicros,
+    /// The gap that failed batches left behind; the next transaction on the hot path enters it.
+    pub(crate) refused: Option<Gap>,
     /// The id of the next row of the signal log.
     pub(crate) next_signal: i64,
     /// The id of the next row of the run log.
@@ -58,6 +60,7 @@ impl Writer {
             settings: HashMap::new(),
             gaps,
             watermark: UnixMicros::MIN,
+            refused: None,
             next_signal,
             next_run,
             copier,
@@ -73,10 +76,20 @@ impl Writer {
         if let Some(reason) = &self.fatal {
             return Err(StoreError::Fatal(reason.clone()));
         }
-        let result = self.attempt(work);
+        // A row that makes a decision panic is a broken row: the server would only start, meet it and end
+        // again. What the work has changed is rolled back, here and in the database.
+        let attempt = std::panic::AssertUnwindSafe(|| self.attempt(work));
+        let mut result = std::panic::catch_unwind(attempt).unwrap_or_else(|panic| {
+            let said = panic_text(panic.as_ref());
+            Err(StoreError::Broken(format!("a decision panicked: {said}")))
+        });
         if result.is_err() {
             // What was rolled back may have stored settings, and their row is given to others next.
             self.settings.clear();
+            if !self.connection.is_autocommit() {
+                let reason = "a transaction could not be rolled back".to_owned();
+                result = Err(StoreError::Fatal(reason));
+            }
         }
         if let Err(StoreError::Fatal(reason)) = &result {
             self.fatal = Some(reason.clone());
@@ -137,6 +150,12 @@ impl Writer {
             tracing::warn!(%error, "the log is left beside the database; the next start reads it");
         }
     }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a word")
 }
 
 /// What a transaction may use of the writer. Counters and the ledger change only when it commits.
@@ -239,5 +258,42 @@ impl Drop for AbortOnPanic {
         if std::thread::panicking() {
             std::process::abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE signal (id INTEGER); CREATE TABLE run (id INTEGER)")
+            .unwrap();
+        Writer::new(connection, GapLedger::default(), None).unwrap()
+    }
+
+    #[test]
+    fn a_decision_that_panics_is_rolled_back_and_the_next_one_works() {
+        let mut writer = writer();
+        let insert = "INSERT INTO signal (id) VALUES (1)";
+        let panicked = writer.transaction(|connection, shared| -> Result<()> {
+            connection.execute(insert, []).map_err(failed)?;
+            *shared.next_signal += 1;
+            panic!("no such calendar");
+        });
+        let error = panicked.unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Broken(text) if text.contains("no such calendar")),
+            "{error}"
+        );
+        assert_eq!(writer.next_signal, 1);
+        let found = writer.transaction(|connection, _| {
+            let count = "SELECT count(*) FROM signal";
+            connection
+                .query_row(count, [], |row| row.get::<_, i64>(0))
+                .map_err(failed)
+        });
+        assert_eq!(found.unwrap(), 0);
     }
 }

@@ -1,10 +1,10 @@
 //! Signals by slug: found, created, refused.
 
 use nightbeat_domain::{Phase, Settings, SignalKind};
-use nightbeat_store::Recorded::{Ambiguous, Counted, Created, Unknown};
+use nightbeat_store::Recorded::{Ambiguous, Broken, Counted, Created, Unknown};
 use nightbeat_store::{Arrival, NewHeartbeat, Target};
 
-use crate::cast::{House, PING_KEY, START, arrival, batch, heartbeat_id, hourly};
+use crate::cast::{House, PING_KEY, START, arrival, heartbeat_id, hourly};
 
 fn by_slug(ping_key: &str, slug: &str, create: Option<(u32, Settings)>) -> Arrival {
     let create = create.map(|(number, settings)| {
@@ -98,8 +98,8 @@ async fn settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next(
         arrival
     };
     house.raw("CREATE TRIGGER broken BEFORE INSERT ON run BEGIN SELECT raise(ABORT, 'no'); END");
-    let refused = house.store.record(batch(vec![failing(1, strict)])).await;
-    assert!(refused.is_err());
+    let refused = house.record(vec![failing(1, strict)]).await;
+    assert_eq!(refused.recorded, [Broken]);
     assert_eq!(house.count("settings"), 0);
     house.raw("DROP TRIGGER broken");
 

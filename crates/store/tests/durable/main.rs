@@ -12,5 +12,6 @@ mod hot_failures;
 mod hot_slugs;
 mod log;
 mod open;
+mod outbox;
 mod retention;
 mod retention_rest;
