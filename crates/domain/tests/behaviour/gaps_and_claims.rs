@@ -344,3 +344,25 @@ fn a_run_that_may_have_ended_in_a_gap_is_not_a_miss_when_the_next_one_starts() {
     beat.elapse_until("03:13");
     beat.assert_told(&[]);
 }
+
+#[test]
+fn for_cron_a_gap_before_it_was_resumed_does_not_count() {
+    let mut beat = nightly();
+    beat.pause_at("2d 01:00");
+    beat = beat.gap("2d 01:56", "2d 01:57");
+    beat.resume_at("2d 01:58").elapse_until("2d 03:00");
+    beat.assert_told(&[(DOWN, "2d 03:00")]);
+}
+
+#[test]
+fn an_overrun_in_doubt_is_not_confirmed_while_a_newer_run_is_on() {
+    let mut beat = Beat::every(2 * HOUR).max_run(3 * HOUR);
+    beat.start_of(1, "02:00");
+    beat = beat.gap("03:00", "03:00:05");
+    beat.start_of(2, "05:30").elapse_until("06:00:05");
+    assert_eq!(beat.incident(), (Cause::Overran, Claim::Unverified));
+    beat.elapse_until("08:29");
+    assert_eq!(beat.state.phase, Phase::Unverified);
+    beat.elapse_until("08:30");
+    assert_eq!(beat.state.phase, Phase::Down);
+}
