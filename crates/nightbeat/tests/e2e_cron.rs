@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nightbeat_testkit::{
-    Admin, Heartbeat, RealCron, Receiver, Setup, SmallDisk, instant, is_root, until,
+    Admin, Heartbeat, RealCron, Received, Receiver, Setup, SmallDisk, instant, is_root, until,
 };
 
 /// How often the jobs run, in seconds: cron knows nothing shorter.
@@ -218,7 +218,7 @@ async fn a_real_cron_job_that_stops_working_is_told_and_so_is_its_recovery() {
     let told = receiver.received();
     let of = |name: &str| -> Vec<&str> {
         let about = told.iter().filter(|one| one.heartbeat() == name);
-        about.map(|one| one.event()).collect()
+        about.map(Received::event).collect()
     };
     assert_eq!(of("fine"), Vec::<&str>::new(), "{}", fine.said());
     assert_eq!(of("lost"), ["down", "up"]);

@@ -91,10 +91,10 @@ async fn hole_c_a_signal_that_races_with_its_deadline_leaves_nothing_false_behin
         let path = format!("/heartbeats/{}", heartbeat.id);
         let mut signals = admin.list(&format!("{path}/signals")).await;
         signals.reverse();
-        let received = signals.iter().map(|one| instant(&one["received_at"]));
-        let received: Vec<UnixMicros> = received.collect();
-        assert_eq!(received.len(), 2 * RACES);
-        let missed = received
+        let stamps = signals.iter().map(|one| instant(&one["received_at"]));
+        let stamps: Vec<UnixMicros> = stamps.collect();
+        assert_eq!(stamps.len(), 2 * RACES);
+        let missed = stamps
             .windows(2)
             .filter(|two| two[1].since(two[0]) > Duration::from_secs(3))
             .count();

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use nightbeat_domain::UnixMicros;
-use nightbeat_testkit::{Admin, Behaviour, Binary, Heartbeat, Receiver, Setup, instant, until};
+use nightbeat_testkit::{
+    Admin, Behaviour, Binary, Heartbeat, Received, Receiver, Setup, instant, until,
+};
 use serde_json::{Value, json};
 
 /// 2026-11-22T03:00:00Z.
@@ -148,7 +150,7 @@ async fn whatever_a_receiver_did_it_gets_everything_in_order_once_it_is_mended()
         receiver.told("up", "backup").await;
         let received = receiver.received();
         // The first was read by all but the deaf one, and not taken.
-        let taken: Vec<&str> = received.iter().map(|one| one.event()).collect();
+        let taken: Vec<&str> = received.iter().map(Received::event).collect();
         let wanted: &[&str] = match *name {
             "deaf" => &["down", "up"],
             _ => &["down", "down", "up"],
@@ -197,7 +199,7 @@ async fn retries_follow_their_schedule_and_not_a_second_earlier() {
         scene
             .server
             .clock()
-            .leap(next.since(now) - Duration::from_secs(1));
+            .leap((next - Duration::from_secs(1)).since(now));
         for _ in 0..5 {
             scene.server.turn(&scene.nudge).await;
         }
@@ -245,6 +247,6 @@ async fn a_receiver_may_ask_for_a_pause_of_up_to_an_hour() {
             .leap(next.since(now) + Duration::from_secs(1));
         scene.server.turn(&scene.nudge).await;
     }
-    let received = receiver.until("it is taken", |all| all.len() == 4).await;
-    assert!(received.iter().all(|one| one.key() == received[0].key()));
+    let all = receiver.until("it is taken", |all| all.len() == 4).await;
+    assert!(all.iter().all(|one| one.key() == all[0].key()));
 }

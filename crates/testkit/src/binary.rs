@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use nightbeat_domain::UnixMicros;
@@ -150,6 +150,11 @@ impl Binary {
     /// Runs a command of the binary on the same database; its stdout.
     pub fn run(&self, arguments: &[&str]) -> String {
         self.setup.run(arguments)
+    }
+
+    /// Runs a command of the binary that may fail, to its end.
+    pub fn try_run(&self, arguments: &[&str]) -> Output {
+        self.setup.command(arguments).output().unwrap()
     }
 
     /// Its clock, where it has one that stands still.
