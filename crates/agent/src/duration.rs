@@ -153,15 +153,16 @@ pub fn words(duration: Duration) -> String {
     parts.join(" ")
 }
 
-/// A duration for a glance, in one unit and never too long: `45 s`, `3 min`, `26 h`, `12 d`.
+/// A duration for a glance, rounded to one unit: `45 s`, `3 min`, `26 h`, `12 d`.
 pub fn rough(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
+    let (unit, name) = match seconds {
+        0..=119 => (1, "s"),
+        120..=7_199 => (60, "min"),
+        7_200..=172_799 => (3_600, "h"),
+        _ => (86_400, "d"),
+    };
+    format!("{} {name}", (seconds + unit / 2) / unit)
 }
 
 #[cfg(test)]
@@ -229,9 +230,10 @@ mod tests {
         assert_eq!(text(0), "0 s");
         assert_eq!(text(119), "119 s");
         assert_eq!(text(120), "2 min");
-        assert_eq!(text(7_199), "119 min");
+        assert_eq!(text(149), "2 min");
+        assert_eq!(text(150), "3 min");
         assert_eq!(text(7_200), "2 h");
-        assert_eq!(text(172_799), "47 h");
+        assert_eq!(text(86_397), "24 h");
         assert_eq!(text(172_800), "2 d");
     }
 

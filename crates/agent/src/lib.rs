@@ -8,8 +8,10 @@
 pub mod api;
 mod client;
 pub mod duration;
+mod error;
 mod http;
 pub mod ping;
 
-pub use client::{Answer, Client, ClientError, List, Problem};
+pub use client::{Answer, Client, List};
+pub use error::{ClientError, Problem};
 pub use reqwest::Method;

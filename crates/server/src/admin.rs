@@ -22,11 +22,11 @@ pub fn init(database: &Database, init: Init) -> anyhow::Result<Initialised> {
     Ok(waiting()?.block_on(accounts::create(&store, init, false, now))?)
 }
 
-/// Copies the whole database to `to`, as it is at one instant, while the server goes on. Refuses where
-/// `to` exists already.
-pub fn backup(database: &Database, to: &Path) -> anyhow::Result<()> {
+/// Copies the whole database to `to`, as it is at one instant, while the server goes on. Where `to` exists
+/// already it refuses, unless it may `replace` it.
+pub fn backup(database: &Database, to: &Path, replace: bool) -> anyhow::Result<()> {
     let store = open_existing(database)?;
-    waiting()?.block_on(store.backup(to, false))?;
+    waiting()?.block_on(store.backup(to, replace))?;
     Ok(())
 }
 

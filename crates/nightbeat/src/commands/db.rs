@@ -25,6 +25,9 @@ pub(crate) enum Db {
 pub(crate) struct Backup {
     /// The file to write
     file: PathBuf,
+    /// Replace the file where it exists: only once the copy is complete
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     configured: Configured,
 }
@@ -52,7 +55,7 @@ impl Backup {
     fn run(self) -> Result<String, Failure> {
         let database = self.configured.load()?.config.database;
         logging::start_quietly()?;
-        admin::backup(&database, &self.file).map_err(|error| broken(&error))?;
+        admin::backup(&database, &self.file, self.replace).map_err(|error| broken(&error))?;
         note(&format!("copied {database} to {}", self.file.display()));
         Ok(String::new())
     }

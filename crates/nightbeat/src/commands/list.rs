@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(
             table(&heartbeats, &view),
             "NAME            STATUS             SCHEDULE              LAST SIGNAL  EXPECTED  SLUG\n\
-             nightly backup  up, running 3 min  every 1 d             3 min ago    in 23 h   nightly-backup\n\
+             nightly backup  up, running 3 min  every 1 d             3 min ago    in 24 h   nightly-backup\n\
              report          new                cron 0 6 * * * (UTC)  never        -         report\n"
         );
     }

@@ -203,7 +203,7 @@ mod tests {
              \x20 last success  34 h ago (2026-11-21 03:00:00 CET)\n\
              \x20 last run      ok, took 20 min 34 s\n\
              \x20 expected      10 h ago (2026-11-22 03:00:00 CET)\n\
-             \x20 deadline      8 h ago (2026-11-22 04:30:00 CET)\n\
+             \x20 deadline      9 h ago (2026-11-22 04:30:00 CET)\n\
              \x20 schedule      every 1 d\n\
              \x20 grace         90 min\n\
              \x20 max run time  90 min (the grace)\n\
@@ -213,7 +213,7 @@ mod tests {
              \x20 slug          nightly-backup\n\
              \x20 id            4c1e\n\
              \x20 signal URL    http://h/api/heartbeat/4c1e\n\
-             \x20 created       21 d ago (2026-11-01 01:00:00 CET)\n"
+             \x20 created       22 d ago (2026-11-01 01:00:00 CET)\n"
         );
     }
 

@@ -167,18 +167,11 @@ fn a_database_is_backed_up_and_checked() {
     )
     .data();
     let copy = folder.path().join("copy.db");
-    let copied = run(
-        &[
-            "db",
-            "backup",
-            copy.to_str().unwrap(),
-            "--database",
-            &database,
-        ],
-        &[],
-        "",
-    );
-    assert_eq!(copied.data(), "");
+    let file = copy.to_str().unwrap();
+    let backup = ["db", "backup", file, "--database", &database];
+    assert_eq!(run(&backup, &[], "").data(), "");
+    run(&backup, &[], "").error(1);
+    run(&[&backup[..], &["--replace"]].concat(), &[], "").data();
     let copy = format!("sqlite:{}", copy.display());
     let checked = run(&["db", "check", "--json", "--database", &copy], &[], "");
     assert_eq!(checked.data(), "{\"problems\":[]}\n");

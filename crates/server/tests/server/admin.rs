@@ -144,7 +144,9 @@ async fn a_backup_holds_what_was_signalled_and_replaces_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("copy.db");
     let (from, into) = (database.clone(), to.clone());
-    apart(move || admin::backup(&from, &into)).await.unwrap();
+    apart(move || admin::backup(&from, &into, false))
+        .await
+        .unwrap();
 
     let copy = nightbeat_store::Store::open_sqlite(&to, nightbeat_store::Opener::Tool)
         .unwrap()
@@ -157,7 +159,7 @@ async fn a_backup_holds_what_was_signalled_and_replaces_nothing() {
         nightbeat_store::control::heartbeats::BySlug::One(_)
     ));
 
-    let again = apart(move || admin::backup(&database, &to)).await;
+    let again = apart(move || admin::backup(&database, &to, false)).await;
     assert!(again.unwrap_err().to_string().contains("it exists"));
 }
 
