@@ -8,6 +8,7 @@ mod hot;
 pub(crate) mod open;
 pub(crate) mod portable;
 mod readers;
+mod rows;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn watch_list(&self) -> Result<Vec<crate::Watched>> {
-        self.readers.run(hot::watch_list).await
+        self.readers.run(rows::watch_list).await
     }
 
     /// One step of a sweep: found on a reader, carried out by the writer.
