@@ -51,6 +51,8 @@ pub fn take_step(
     let mut settings_id = found.settings_id;
     let old = found.settings;
     let (effects, effective) = match step {
+        // An edit starts again from the last run: one that changes nothing must not.
+        Step::Edit(new) if *new == *old => (Effects::default(), false),
         Step::Edit(new) => {
             settings_id = settings::intern(sql, new)?;
             (control::edit(heartbeat, new, &mut state, now), true)
