@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod api;
+mod budget;
 pub mod clock;
 pub mod config;
 mod housekeeping;

@@ -7,19 +7,22 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt as _;
 
 use super::log::cut_path;
+use crate::budget::{Budget, Held};
 use crate::config::{Config, TrustedProxies};
 use crate::ingest::url::Forms;
 use crate::ingest::{self, Ingest, client};
 
 /// The largest body of a request that is no signal.
 const BODY_BYTES_MAX: usize = 1_000_000;
+/// How much memory such bodies may hold at once, in all: they are read before anyone asks for a key.
+const BODIES_BYTES_MAX: usize = 64_000_000;
 /// How long such a body may take.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -37,6 +40,7 @@ pub struct App {
     trusted: TrustedProxies,
     ingest: Ingest,
     router: Router,
+    bodies: Budget,
 }
 
 impl App {
@@ -47,6 +51,7 @@ impl App {
             trusted: config.trusted_proxies.clone(),
             ingest,
             router,
+            bodies: Budget::new(BODIES_BYTES_MAX),
         }
     }
 
@@ -85,7 +90,9 @@ impl App {
         let started = tokio::time::Instant::now();
         let method = request.method().clone();
         let path = cut_path(request.uri().path()).into_owned();
-        let response = match self.whole(client, request).await {
+        // Held until there is an answer: until then the body is in memory.
+        let mut held = Held::default();
+        let response = match self.whole(client, request, &mut held).await {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -109,34 +116,46 @@ impl App {
         &self,
         client: Client,
         request: Request<Incoming>,
+        held: &mut Held,
     ) -> Result<Request<Body>, Response<Body>> {
         let (mut head, body) = request.into_parts();
-        let bytes = if body.is_end_stream() {
-            bytes::Bytes::new()
-        } else {
-            let reading = Limited::new(body, BODY_BYTES_MAX).collect();
-            match tokio::time::timeout(BODY_TIME_MAX, reading).await {
-                Ok(Ok(body)) => body.to_bytes(),
-                Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                    return Err(closing(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "the request is larger than 1 MB",
-                    ));
-                }
-                Ok(Err(_)) => {
-                    return Err(closing(StatusCode::BAD_REQUEST, "the request broke off"));
-                }
-                Err(_) => {
-                    return Err(closing(
-                        StatusCode::REQUEST_TIMEOUT,
-                        "the request took too long",
-                    ));
-                }
+        let reading = self.read(body, held);
+        let bytes = match tokio::time::timeout(BODY_TIME_MAX, reading).await {
+            Ok(read) => read?,
+            Err(_) => {
+                return Err(closing(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request took too long",
+                ));
             }
         };
         head.uri = self.below_prefix(head.uri);
         head.extensions.insert(client);
         Ok(Request::from_parts(head, Body::from(bytes)))
+    }
+
+    /// All of a body, within its own limit and the budget of all.
+    async fn read(&self, mut body: Incoming, held: &mut Held) -> Result<Vec<u8>, Response<Body>> {
+        let mut bytes = Vec::new();
+        if body.is_end_stream() {
+            return Ok(bytes);
+        }
+        while let Some(frame) = body.frame().await {
+            let broken = |_| closing(StatusCode::BAD_REQUEST, "the request broke off");
+            let frame = frame.map_err(broken)?;
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            if bytes.len() + data.len() > BODY_BYTES_MAX {
+                return Err(closing(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the request is larger than 1 MB",
+                ));
+            }
+            if !self.bodies.take(held, data.len()) {
+                return Err(too_many());
+            }
+            bytes.extend_from_slice(data);
+        }
+        Ok(bytes)
     }
 
     fn below_prefix(&self, uri: Uri) -> Uri {
@@ -158,6 +177,17 @@ fn closing(status: StatusCode, detail: &str) -> Response<Body> {
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The answer where other requests hold all the memory that bodies may have.
+fn too_many() -> Response<Body> {
+    let mut response = closing(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many large requests at once, try again",
+    );
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

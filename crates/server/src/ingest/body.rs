@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
+use crate::budget::{Budget, Held};
+
 /// How much room the note in the middle may take.
 const NOTE_BYTES_MAX: usize = 64;
 
@@ -32,8 +34,9 @@ pub(super) struct SignalBody {
     pub(super) unfinished: bool,
 }
 
-/// Reads a body until it ends, breaks off, grows too long or takes too long.
-pub(super) async fn read<B>(mut body: B, limits: BodyLimits) -> SignalBody
+/// Reads a body until it ends, breaks off, grows too long or takes too long. What does not fit `budget` any
+/// more is not kept.
+pub(super) async fn read<B>(mut body: B, limits: BodyLimits, budget: &Budget) -> SignalBody
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -41,7 +44,7 @@ where
         return SignalBody::default();
     }
     let announced = body.size_hint().exact();
-    let mut kept = Kept::new(limits.kept_bytes);
+    let mut kept = Kept::new(limits.kept_bytes, budget);
     let reading = async {
         while kept.total < limits.read_bytes {
             match body.frame().await {
@@ -60,23 +63,40 @@ where
 }
 
 /// The first tenth of the limit and the newest bytes, in one buffer.
-struct Kept {
+struct Kept<'b> {
     bytes: Vec<u8>,
     total: u64,
     limit: usize,
+    budget: &'b Budget,
+    held: Held,
+    /// How many bytes are held.
+    room: usize,
+    /// The budget is used up: nothing more is kept.
+    starved: bool,
 }
 
-impl Kept {
-    fn new(limit: usize) -> Self {
+impl<'b> Kept<'b> {
+    fn new(limit: usize, budget: &'b Budget) -> Self {
         Self {
             bytes: Vec::new(),
             total: 0,
             limit,
+            budget,
+            held: Held::default(),
+            room: 0,
+            starved: false,
         }
     }
 
     fn push(&mut self, data: &[u8]) {
         self.total += data.len() as u64;
+        // What is taken out again for the tail leaves its room to the next.
+        let more = (self.bytes.len() + data.len()).saturating_sub(self.room);
+        self.starved = self.starved || !self.budget.take(&mut self.held, more);
+        if self.starved {
+            return;
+        }
+        self.room += more;
         self.bytes.extend_from_slice(data);
         // Twice the limit before the middle is taken out: each byte is moved once on average.
         if self.bytes.len() > 2 * self.limit {
@@ -97,7 +117,10 @@ impl Kept {
         } else {
             announced.unwrap_or(0).max(held + 1)
         };
-        if held > self.limit as u64 {
+        if self.starved {
+            // The beginning; `bytes` says that there was more.
+            self.bytes.truncate(self.limit);
+        } else if held > self.limit as u64 {
             let tail = self.limit - self.head() - NOTE_BYTES_MAX;
             let cut = held - (self.head() + tail) as u64;
             let note = format!("\n[… {cut} bytes cut …]\n");
@@ -126,6 +149,10 @@ mod tests {
         read_bytes: 50_000,
         time: Duration::from_secs(3_600),
     };
+
+    async fn read<B: Body<Data = Bytes> + Unpin>(body: B, limits: BodyLimits) -> SignalBody {
+        super::read(body, limits, &Budget::new(1_000_000)).await
+    }
 
     fn chunks(chunks: Vec<Vec<u8>>) -> impl Body<Data = Bytes> + Unpin {
         let frames = chunks
@@ -236,5 +263,36 @@ mod tests {
                 unfinished: true
             }
         );
+    }
+
+    #[tokio::test]
+    async fn without_memory_for_it_a_body_counts_with_what_fitted() {
+        let budget = Budget::new(2_500);
+        let hog = {
+            let mut hog = Held::default();
+            assert!(budget.take(&mut hog, 2_000));
+            hog
+        };
+        let body = vec![vec![b'a'; 400], vec![b'b'; 400], vec![b'c'; 400]];
+        let cut = super::read(chunks(body.clone()), LIMITS, &budget).await;
+        let expected = SignalBody {
+            kept: Some(vec![b'a'; 400]),
+            bytes: 1_200,
+            unfinished: false,
+        };
+        assert_eq!(cut, expected);
+        drop(hog);
+        let whole = super::read(chunks(body), LIMITS, &budget).await;
+        assert!(whole.kept.unwrap().ends_with(b"ccc"), "the room came back");
+    }
+
+    #[tokio::test]
+    async fn a_long_body_holds_no_more_than_it_keeps() {
+        let budget = Budget::new(2 * LIMITS.kept_bytes + 400);
+        let body = chunks(vec![vec![b'x'; 400]; 100]);
+        let body = super::read(body, LIMITS, &budget).await;
+        assert_eq!(body.bytes, 40_000);
+        let kept = String::from_utf8(body.kept.unwrap()).unwrap();
+        assert!(kept.contains("bytes cut") && kept.ends_with('x'), "{kept}");
     }
 }

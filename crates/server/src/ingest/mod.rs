@@ -24,6 +24,7 @@ use prometheus_client::metrics::counter::Counter;
 pub use query::{METRICS_MAX, SignalQuery};
 pub(crate) use text::form_field;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::metrics::{Metrics, OutcomeLabel};
 use crate::node::{Arriving, NodeHandle};
@@ -32,11 +33,18 @@ use answer::Answers;
 use body::{BodyLimits, SignalBody};
 use url::{Forms, SignalUrl, UrlTarget};
 
+/// How much memory the bodies of signals that are still arriving may hold at once, in all. Beyond it, signals
+/// count without their bodies.
+const BODIES_BYTES_MAX: usize = 64_000_000;
+/// Where the operator keeps large bodies, there is room for so many of them.
+const BODIES_MIN: usize = 16;
+
 /// Takes signals in.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     node: NodeHandle,
     limits: BodyLimits,
+    bodies: Budget,
     answers: Answers,
     metrics: Arc<Metrics>,
     counted: Counter,
@@ -56,6 +64,7 @@ impl Ingest {
         Self {
             node,
             limits,
+            bodies: Budget::new(BODIES_BYTES_MAX.max(BODIES_MIN * 2 * limits.kept_bytes)),
             answers: Answers::new(limits.kept_bytes),
             metrics,
             counted,
@@ -95,7 +104,7 @@ impl Ingest {
                 let ingest = self.clone();
                 let arriving = self.node.announce();
                 let task = tokio::spawn(async move {
-                    let body = body::read(body, ingest.limits).await;
+                    let body = body::read(body, ingest.limits, &ingest.bodies).await;
                     ingest
                         .with_body(url, method, &head.headers, client, body, arriving)
                         .await
