@@ -86,6 +86,12 @@ pub(super) const KEYS: &[Key] = &[
         secret
     ),
     key!(
+        "metrics.allow",
+        |c, t| list(t).map(|v| c.metrics_allow = v),
+        |c| joined(&c.metrics_allow),
+        list
+    ),
+    key!(
         "log.format",
         |c, t| log_format(t).map(|v| c.log.format = v),
         |c| Some(log_format_name(c.log.format).to_owned())

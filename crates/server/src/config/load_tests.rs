@@ -87,7 +87,7 @@ fn every_key_can_be_set_by_its_variable() {
             "listen" => "127.0.0.1:9",
             "database" => "sqlite:/x.db",
             "public_url" | "report_to" | "outgoing.proxy" => "https://host.example/path",
-            "trusted_proxies" | "outgoing.allow" => "10.0.0.0/8",
+            "trusted_proxies" | "outgoing.allow" | "metrics.allow" => "10.0.0.0/8",
             "log.format" => "json",
             "smtp.tls" => "implicit",
             _ => "7000",

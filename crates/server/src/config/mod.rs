@@ -33,6 +33,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The signal URL, on another instance, of this server's own heartbeat.
     pub report_to: Option<Secret>,
+    /// Who may read the metrics, besides programs on this machine.
+    pub metrics_allow: Vec<IpNet>,
     /// What is logged, and how.
     pub log: Log,
     /// Requests to other servers.
@@ -169,6 +171,7 @@ impl Config {
             ping_host: None,
             trusted_proxies: TrustedProxies::default(),
             report_to: None,
+            metrics_allow: Vec::new(),
             log: Log {
                 format: LogFormat::Text,
                 level: "info".to_owned(),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use nightbeat_notify::IpNet;
 use nightbeat_store::Store;
 
 pub(crate) use setup::Setup;
@@ -36,6 +37,8 @@ pub(crate) struct Web {
     shutdown: Shutdown,
     setup: Arc<Setup>,
     sessions: Arc<Sessions>,
+    /// Who may read the metrics, besides programs on this machine.
+    metrics_allow: Arc<[IpNet]>,
     /// The public URL, without a slash at its end.
     public_url: Arc<str>,
     /// Its path: stands before every link.
@@ -54,6 +57,7 @@ impl Web {
             shutdown: parts.shutdown,
             setup: parts.setup,
             sessions: Arc::new(Sessions::new(&config.public_url)),
+            metrics_allow: config.metrics_allow.clone().into(),
             public_url: parts.public_url,
             base: config.public_url.prefix().into(),
             database: config.database.to_string().into(),

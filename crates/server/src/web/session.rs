@@ -173,6 +173,10 @@ pub(super) async fn sign_in(State(web): State<Web>, headers: HeaderMap, body: By
 
 /// Ends the session.
 pub(super) async fn sign_out(State(web): State<Web>, headers: HeaderMap) -> Response {
+    if is_cross_site(&headers) {
+        // Not from one of our pages: nobody is signed out by a stranger's.
+        return Redirect::to(&format!("{}/", web.base)).into_response();
+    }
     let cookie = web.sessions.end(&headers);
     (
         [(SET_COOKIE, cookie)],
@@ -181,9 +185,10 @@ pub(super) async fn sign_out(State(web): State<Web>, headers: HeaderMap) -> Resp
         .into_response()
 }
 
-/// Whether another site's page sent this form.
+/// Whether another origin's page sent this form: a stranger's, or a neighbour's on a subdomain beside ours,
+/// which `SameSite` cookies do not keep out.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site")
+        .is_some_and(|site| site == "cross-site" || site == "same-site")
 }

@@ -83,7 +83,23 @@ pub(super) async fn create(
         project: project.clone(),
     };
     let now = web.node.now();
-    match accounts::create(&web.store, init, true, now).await {
+    // On its own task: a browser that goes away in the middle must not leave a link that is used up and no
+    // project.
+    let creating = {
+        let web = web.clone();
+        tokio::spawn(async move {
+            let created = accounts::create(&web.store, init, true, now).await;
+            if created.is_err() {
+                web.setup.give_back(&secret);
+            }
+            created
+        })
+    };
+    let created = match creating.await {
+        Ok(created) => created,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    };
+    match created {
         Ok(keys) => {
             let cookie = web.sessions.begin(key_hash(&keys.read_only_key), now);
             let created = Created {
@@ -93,22 +109,17 @@ pub(super) async fn create(
             };
             ([(SET_COOKIE, cookie)], page(StatusCode::CREATED, &created)).into_response()
         }
-        Err(error) => {
-            web.setup.give_back(&secret);
-            match error {
-                InitError::Refused(problem) => ask(
-                    &web,
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    &email,
-                    &project,
-                    Some(problem.to_owned()),
-                ),
-                InitError::Store(error) => unavailable(&web, &error),
-                InitError::Password(error) => {
-                    tracing::error!(%error, "a password could not be hashed");
-                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
-                }
-            }
+        Err(InitError::Refused(problem)) => ask(
+            &web,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &email,
+            &project,
+            Some(problem.to_owned()),
+        ),
+        Err(InitError::Store(error)) => unavailable(&web, &error),
+        Err(InitError::Password(error)) => {
+            tracing::error!(%error, "a password could not be hashed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }

@@ -58,8 +58,16 @@ async fn the_setup_link_makes_the_first_project_once() {
         short.body
     );
     let fields = "email=ana%40example.org&password=correct+horse&project=%3Cb%3EHome%3C%2Fb%3E";
-    let foreign = post(address, &path, fields, "Sec-Fetch-Site: cross-site\r\n").await;
-    assert_eq!(foreign.status, 404);
+    for site in ["cross-site", "same-site"] {
+        let foreign = post(
+            address,
+            &path,
+            fields,
+            &format!("Sec-Fetch-Site: {site}\r\n"),
+        )
+        .await;
+        assert_eq!(foreign.status, 404, "{site}");
+    }
 
     let created = post(address, &path, fields, "").await;
     assert_eq!(created.status, 201);
@@ -258,6 +266,64 @@ async fn probes_metrics_and_robots() {
             metrics.body
         );
     }
+    let proxied = "GET /metrics HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\
+                   Connection: close\r\n\r\n";
+    let stranger = nightbeat.talk(proxied).await;
+    assert_eq!(stranger.status, 403);
+    assert!(!stranger.body.contains("nightbeat_"), "{}", stranger.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_goes_away_does_not_use_the_setup_link_up_for_nothing() {
+    use tokio::io::AsyncWriteExt;
+    let (server, _folder) = start_empty(|_| {}).await;
+    let address = server.addresses()[0];
+    let path = server.setup_path().unwrap().to_owned();
+    let fields = "email=ana%40example.org&password=correct+horse&project=Home";
+    let length = fields.len();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{fields}");
+    let mut gone = tokio::net::TcpStream::connect(address).await.unwrap();
+    gone.write_all(request.as_bytes()).await.unwrap();
+    // A reset, not a mere end: the server drops all that runs on the connection.
+    gone.set_zero_linger().unwrap();
+    drop(gone);
+    // Either the project is there, or the link still works: never neither.
+    let asking = async {
+        loop {
+            let again = post(address, &path, fields, "").await;
+            let made = server
+                .store()
+                .read(nightbeat_store::control::projects::count);
+            if again.status != 404 || made.await.unwrap() > 0 {
+                break again;
+            }
+        }
+    };
+    let again = tokio::time::timeout(crate::support::HANGING, asking)
+        .await
+        .expect("neither");
+    assert!([201, 404, 422].contains(&again.status), "{}", again.status);
+    let made = server
+        .store()
+        .read(nightbeat_store::control::projects::count);
+    assert_eq!(made.await.unwrap(), 1);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_page_signs_nobody_out() {
+    let nightbeat = start(|_| {}).await;
+    let address = nightbeat.address();
+    let form = format!("key={}", nightbeat.keys.read_only_key);
+    let cookie = cookie(&post(address, "/sign-in", &form, "").await);
+    let headers = format!("Cookie: {cookie}\r\nSec-Fetch-Site: cross-site\r\n");
+    let foreign = post(address, "/sign-out", "", &headers).await;
+    assert_eq!(foreign.header("set-cookie"), None);
+    assert!(get(address, "/", &cookie).await.body.contains("Home"));
+    let own = post(address, "/sign-out", "", &format!("Cookie: {cookie}\r\n")).await;
+    assert!(own.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(!get(address, "/", &cookie).await.body.contains("Home"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
