@@ -14,7 +14,7 @@ use crate::seed::{self, Seed};
 
 /// How signals come.
 #[derive(Debug, Clone, Copy)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// So many connections, each kept for all its signals.
     KeepAlive(usize),
     /// So many at once, each signal on a connection of its own, as curl does it.
@@ -23,32 +23,32 @@ pub enum Mode {
 
 /// One load.
 #[derive(Debug, Clone, Copy)]
-pub struct Load {
+pub(crate) struct Load {
     /// Over how many heartbeats the signals are spread.
-    pub heartbeats: u32,
+    pub(crate) heartbeats: u32,
     /// How they come.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 /// What a load achieved: medians over the rounds.
 #[derive(Debug, Serialize)]
-pub struct Signals {
+pub(crate) struct Rates {
     /// Over how many heartbeats the signals were spread.
-    pub heartbeats: u32,
+    pub(crate) heartbeats: u32,
     /// How they came.
-    pub connections: String,
+    pub(crate) connections: String,
     /// Durable signals a second.
-    pub signals_per_second: f64,
+    pub(crate) signals_per_second: f64,
     /// Requests a second on a route of the same server that stores nothing.
-    pub nothing_per_second: f64,
+    pub(crate) nothing_per_second: f64,
     /// The one divided by the other, round by round.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// Processor time of the server for one signal, in microseconds.
-    pub cpu_micros: f64,
+    pub(crate) cpu_micros: f64,
     /// Half of the signals were answered within this many milliseconds.
-    pub p50_ms: f64,
+    pub(crate) p50_ms: f64,
     /// All but one in a hundred.
-    pub p99_ms: f64,
+    pub(crate) p99_ms: f64,
 }
 
 /// One round of one load.
@@ -61,7 +61,7 @@ struct Round {
 
 impl Load {
     /// Measures it, in turns with the route that stores nothing.
-    pub async fn measure(self, options: &Options) -> anyhow::Result<Signals> {
+    pub(crate) async fn measure(self, options: &Options) -> anyhow::Result<Rates> {
         let folder = tempfile::tempdir()?;
         let database = folder.path().join("bench.db");
         let seed = Seed {
@@ -86,7 +86,7 @@ impl Load {
         }
         let pick = |of: fn(&Round) -> f64| median(rounds.iter().map(of).collect());
         let ratios = rounds.iter().zip(&nothings);
-        Ok(Signals {
+        Ok(Rates {
             heartbeats: self.heartbeats,
             connections: match self.mode {
                 Mode::KeepAlive(count) => format!("{count} kept"),
@@ -182,13 +182,12 @@ async fn client(
         random ^= random << 17;
         let request = &requests[(random % requests.len() as u64) as usize];
         let began = Instant::now();
-        let mut stream = match kept.take() {
-            Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(&address).await?;
-                stream.set_nodelay(true)?;
-                stream
-            }
+        let mut stream = if let Some(stream) = kept.take() {
+            stream
+        } else {
+            let stream = TcpStream::connect(&address).await?;
+            stream.set_nodelay(true)?;
+            stream
         };
         let status = exchange(&mut stream, request).await?;
         anyhow::ensure!(status == 200, "answered {status}");
@@ -201,7 +200,7 @@ async fn client(
 }
 
 /// One request and its answer; the status. The answers of the server are small and carry their length.
-pub async fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
+pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<u16> {
     stream.write_all(request).await?;
     let mut answer = [0_u8; 2_048];
     let mut filled = 0;

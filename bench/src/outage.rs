@@ -15,19 +15,19 @@ const WITHIN: Duration = Duration::from_secs(300);
 
 /// What an outage of everything looks like at the receiver.
 #[derive(Debug, Serialize)]
-pub struct Outage {
+pub(crate) struct Outage {
     /// How many heartbeats went down in the same instant.
-    pub heartbeats: u32,
+    pub(crate) heartbeats: u32,
     /// From the deadline to the first alert, in seconds.
-    pub first_seconds: f64,
+    pub(crate) first_seconds: f64,
     /// From the deadline to the last alert, in seconds.
-    pub last_seconds: f64,
+    pub(crate) last_seconds: f64,
     /// How many alerts arrived.
-    pub alerts: usize,
+    pub(crate) alerts: usize,
 }
 
 /// Measures one.
-pub async fn measure(options: &Options, heartbeats: u32) -> anyhow::Result<Outage> {
+pub(crate) async fn measure(options: &Options, heartbeats: u32) -> anyhow::Result<Outage> {
     let receiver = Receiver::start().await?;
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("bench.db");

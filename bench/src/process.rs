@@ -17,28 +17,28 @@ use crate::seed::{self, Seed};
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server under load. Ended when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens.
-    pub address: String,
+    pub(crate) address: String,
     /// From its start to the first 200 of `/readyz`.
-    pub ready_after: Duration,
+    pub(crate) ready_after: Duration,
 }
 
 /// What a start costs.
 #[derive(Debug, Serialize)]
-pub struct Start {
+pub(crate) struct Start {
     /// Heartbeats in the database.
-    pub heartbeats: u32,
+    pub(crate) heartbeats: u32,
     /// From the start of the process until it is ready, in milliseconds; the median.
-    pub ready_ms: f64,
+    pub(crate) ready_ms: f64,
     /// Resident memory once it is ready, in megabytes (10^6 bytes); the median.
-    pub resident_mb: f64,
+    pub(crate) resident_mb: f64,
 }
 
 impl Server {
     /// Starts the binary on a database.
-    pub async fn start(options: &Options, database: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(options: &Options, database: &Path) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Processor time used so far.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The command's name stands in parentheses and may hold spaces.
         let fields: Vec<&str> = stat
@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Resident memory in bytes.
-    pub fn resident(&self) -> anyhow::Result<u64> {
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
@@ -121,7 +121,7 @@ impl Drop for Server {
 }
 
 /// Measures what a start costs with so many heartbeats.
-pub async fn measure_start(options: &Options, heartbeats: u32) -> anyhow::Result<Start> {
+pub(crate) async fn measure_start(options: &Options, heartbeats: u32) -> anyhow::Result<Start> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("bench.db");
     let seed = Seed {
@@ -147,13 +147,13 @@ pub async fn measure_start(options: &Options, heartbeats: u32) -> anyhow::Result
 }
 
 /// The wall clock.
-pub fn now() -> UnixMicros {
+pub(crate) fn now() -> UnixMicros {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     UnixMicros(since.unwrap_or_default().as_micros() as i64)
 }
 
 /// The middle one.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

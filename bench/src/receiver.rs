@@ -9,15 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::process::now;
 
 /// The receiver.
-pub struct Receiver {
+pub(crate) struct Receiver {
     /// Its URL.
-    pub url: String,
+    pub(crate) url: String,
     arrivals: Arc<Mutex<Vec<UnixMicros>>>,
 }
 
 impl Receiver {
     /// Starts one on a free port.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/hook", listener.local_addr()?);
         let arrivals = Arc::new(Mutex::new(Vec::new()));
@@ -31,7 +31,7 @@ impl Receiver {
     }
 
     /// When alerts arrived.
-    pub fn arrivals(&self) -> Vec<UnixMicros> {
+    pub(crate) fn arrivals(&self) -> Vec<UnixMicros> {
         self.arrivals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -4,24 +4,24 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::load::Signals;
+use crate::load::Rates;
 use crate::outage::Outage;
 use crate::process::Start;
 
 /// All figures of one run.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Signals as fast as they are answered.
-    pub signals: Vec<Signals>,
+    pub(crate) signals: Vec<Rates>,
     /// Everything going down at once.
-    pub outages: Vec<Outage>,
+    pub(crate) outages: Vec<Outage>,
     /// What a start costs.
-    pub starts: Vec<Start>,
+    pub(crate) starts: Vec<Start>,
 }
 
 impl Report {
     /// A Markdown table for each part that was measured.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         if let Err(error) = self.write(&mut text) {
             eprintln!("cannot write the table: {error}");

@@ -15,26 +15,26 @@ use uuid::Uuid;
 const CHUNK: u32 = 20_000;
 
 /// What to write.
-pub struct Seed {
+pub(crate) struct Seed {
     /// How many heartbeats.
-    pub heartbeats: u32,
+    pub(crate) heartbeats: u32,
     /// How often each is expected, in seconds.
-    pub every_seconds: u64,
+    pub(crate) every_seconds: u64,
     /// Their grace, in seconds.
-    pub grace_seconds: u64,
+    pub(crate) grace_seconds: u64,
     /// When each had its last success.
-    pub last_success_at: UnixMicros,
+    pub(crate) last_success_at: UnixMicros,
     /// A webhook that gets their alerts.
-    pub webhook: Option<String>,
+    pub(crate) webhook: Option<String>,
 }
 
 /// The id of the `number`-th heartbeat: spread over the key space, as random ids are.
-pub fn heartbeat(number: u32) -> HeartbeatId {
+pub(crate) fn heartbeat(number: u32) -> HeartbeatId {
     HeartbeatId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_be_bytes()))
 }
 
 /// Writes the database at `path`.
-pub async fn write(path: &Path, seed: &Seed) -> anyhow::Result<()> {
+pub(crate) async fn write(path: &Path, seed: &Seed) -> anyhow::Result<()> {
     let opened = Store::open_sqlite(path, Opener::Tool)?;
     let project = ProjectId(Uuid::from_u128(1));
     let mut settings = Settings::new(Schedule::every_seconds(seed.every_seconds)?);
