@@ -31,6 +31,7 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use heartbeats::without_id;
 pub use state::ApiState;
 
 /// The API, to be nested at `/api/v1`.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::Web;
 use super::pages::{Line, List, SignIn, When, page, unavailable};
+use crate::api::without_id;
 
 /// How many heartbeats stand on one page.
 const LINES_MAX: u32 = 500;
@@ -43,6 +44,7 @@ pub(super) async fn show(
     let now = web.node.now();
     // A cursor that is not one shows the beginning: someone has cut the address.
     let after = wanted.cursor.and_then(|cursor| cursor.parse().ok());
+    let after = after.map(without_id);
     let request = PageRequest::new(LINES_MAX, after);
     match read(&web, owner.project, now, request).await {
         Ok(Some((project, total, found))) => {
@@ -88,7 +90,7 @@ fn list(web: &Web, project: String, total: u64, found: Page<Heartbeat>, now: Uni
             .map(|heartbeat| line(heartbeat, now))
             .collect(),
         total,
-        next: found.next.map(|cursor| cursor.to_string()),
+        next: found.next.map(|cursor| without_id(cursor).to_string()),
         now: now.to_string(),
     }
 }

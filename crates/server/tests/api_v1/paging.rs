@@ -115,6 +115,27 @@ async fn heartbeats_of_one_microsecond_are_walked_exactly_once() {
     assert_eq!(walk(&api, "/heartbeats", 7, "slug").await, whole);
 }
 
+/// A read-only key must not find a secret id by asking what stands behind cursors of its own making.
+#[tokio::test]
+async fn a_cursor_made_by_hand_does_not_feel_for_an_id() {
+    let api = Api::new().await;
+    let job = api.heartbeat("job").await;
+    api.heartbeat("later").await;
+    let first = api.look("/heartbeats?limit=1").await.is(200);
+    let next = first["next_cursor"].as_str().unwrap();
+    let (micros, _) = next.split_once('.').unwrap();
+    let id: uuid::Uuid = job["id"].as_str().unwrap().parse().unwrap();
+    assert!(!next.contains(&id.simple().to_string()[8..]), "{next}");
+    let mut seen = BTreeSet::new();
+    for guess in [id.as_u128() - 1, id.as_u128(), id.as_u128() + 1] {
+        let guess = uuid::Uuid::from_u128(guess).simple();
+        let path = format!("/heartbeats?cursor={micros}.{guess}");
+        let page = api.look(&path).await.is(200);
+        seen.insert(items(&page).len());
+    }
+    assert_eq!(seen.len(), 1, "the answers differ: {seen:?}");
+}
+
 #[tokio::test]
 async fn what_is_added_or_removed_meanwhile_disturbs_no_walk() {
     let api = Api::new().await;

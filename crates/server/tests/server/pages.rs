@@ -178,6 +178,49 @@ async fn the_list_is_for_whoever_has_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_link_to_the_next_page_holds_no_id() {
+    use nightbeat_domain::{HeartbeatId, Schedule, Settings, State};
+    use nightbeat_store::control::heartbeats::{self, Details, New};
+    let nightbeat = start(|_| {}).await;
+    let (project, now) = (nightbeat.project(), nightbeat.server.node().now());
+    let ids: Vec<HeartbeatId> = (0..501)
+        .map(|_| HeartbeatId(nightbeat_server::random::uuid()))
+        .collect();
+    let inserted = ids.clone();
+    let writing = nightbeat.server.store().write(move |sql| {
+        let settings = Settings::new(Schedule::every_seconds(60).unwrap());
+        for id in inserted {
+            let details = Details {
+                name: "job".to_owned(),
+                ..Details::default()
+            };
+            let new = New {
+                id,
+                details: &details,
+                settings: &settings,
+                state: &State::new(&settings, now),
+                created_at: now,
+            };
+            heartbeats::insert(sql, project, &new)?;
+        }
+        Ok(())
+    });
+    writing.await.unwrap();
+    let form = format!("key={}", nightbeat.keys.read_only_key);
+    let session = cookie(&post(nightbeat.address(), "/sign-in", &form, "").await);
+    let first = get(nightbeat.address(), "/", &session).await.body;
+    for id in &ids {
+        assert!(!first.contains(&id.0.simple().to_string()[8..]), "{id}");
+    }
+    let from = first.find("cursor=").expect("a next page");
+    let link = &first[from..from + first[from..].find('"').unwrap()];
+    let second = get(nightbeat.address(), &format!("/?{link}"), &session)
+        .await
+        .body;
+    assert_eq!(second.matches(">job<").count(), 1, "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_its_key() {
     let nightbeat = start(|_| {}).await;
     let address = nightbeat.address();
