@@ -91,8 +91,8 @@ impl App {
         let method = request.method().clone();
         let path = cut_path(request.uri().path()).into_owned();
         // Held until there is an answer: until then the body is in memory.
-        let mut held = Held::default();
-        let response = match self.whole(client, request, &mut held).await {
+        let mut memory = Held::default();
+        let response = match self.whole(client, request, &mut memory).await {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -116,10 +116,10 @@ impl App {
         &self,
         client: Client,
         request: Request<Incoming>,
-        held: &mut Held,
+        memory: &mut Held,
     ) -> Result<Request<Body>, Response<Body>> {
         let (mut head, body) = request.into_parts();
-        let reading = self.read(body, held);
+        let reading = self.read(body, memory);
         let bytes = match tokio::time::timeout(BODY_TIME_MAX, reading).await {
             Ok(read) => read?,
             Err(_) => {
@@ -135,7 +135,7 @@ impl App {
     }
 
     /// All of a body, within its own limit and the budget of all.
-    async fn read(&self, mut body: Incoming, held: &mut Held) -> Result<Vec<u8>, Response<Body>> {
+    async fn read(&self, mut body: Incoming, memory: &mut Held) -> Result<Vec<u8>, Response<Body>> {
         let mut bytes = Vec::new();
         if body.is_end_stream() {
             return Ok(bytes);
@@ -150,7 +150,7 @@ impl App {
                     "the request is larger than 1 MB",
                 ));
             }
-            if !self.bodies.take(held, data.len()) {
+            if !self.bodies.take(memory, data.len()) {
                 return Err(too_many());
             }
             bytes.extend_from_slice(data);
