@@ -59,10 +59,10 @@ impl Blind {
         }
     }
 
-    /// A signal was refused.
-    pub(crate) fn refused(&mut self, at: UnixMicros) {
-        let (first, last) = self.refusals.unwrap_or((at, at));
-        self.refusals = Some((first.min(at), last.max(at)));
+    /// A signal was refused that came between `since` and `at`.
+    pub(crate) fn refused(&mut self, since: UnixMicros, at: UnixMicros) {
+        let (first, last) = self.refusals.unwrap_or((since, at));
+        self.refusals = Some((first.min(since), last.max(at)));
     }
 
     /// Storing failed; `since` is the earliest instant of what is lost.
@@ -173,7 +173,7 @@ mod tests {
     fn refusals_are_one_gap_from_the_first_to_the_last() {
         let mut blind = Blind::default();
         for refusal in [10, 11, 12] {
-            blind.refused(at(refusal));
+            blind.refused(at(refusal), at(refusal));
         }
         let so_far = blind.to_store(at(12)).0;
         assert_eq!((so_far[0].from, so_far[0].kind), (at(10), GapKind::Refused));

@@ -38,7 +38,10 @@ pub const JUDGED_AT_ONCE: usize = 500;
 pub const RECORDED_AT_ONCE: usize = 2_000;
 /// With nothing else to write, how often the store is told that receiving works.
 pub const ALIVE_EVERY: Duration = Duration::from_secs(1);
-/// What could not be judged is looked at again after this.
+/// Ticks for deadlines are at least this far apart: where one cannot be judged yet (a signal from before it
+/// is still on its way), asking again at once changes nothing.
+pub const TICK_EVERY_MIN: Duration = Duration::from_millis(5);
+/// What could not be judged or stored is tried again after this.
 pub const JUDGE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How much may wait.
@@ -189,7 +192,8 @@ pub struct Engine<A> {
     batches: u64,
     /// Transactions of signals that are on their way to the disk, with what they carry.
     recording: Vec<(u64, Carried, UnixMicros)>,
-    judging: Option<Carried>,
+    /// A judgement on its way, and the instant up to which it decides.
+    judging: Option<(Carried, UnixMicros)>,
     wheel: Wheel,
     watermark: UnixMicros,
     /// Every signal received up to this instant has been given to the store.
@@ -205,11 +209,14 @@ pub struct Engine<A> {
     /// Deliveries were queued while a claim was under way.
     claim_again: bool,
     finishing: bool,
+    /// Storing the ends of messages failed: not again before this.
+    finish_from: UnixMicros,
 }
 
 impl<A> Engine<A> {
     /// A node that begins at `now`.
     pub fn new(limits: Limits, now: UnixMicros) -> Self {
+        let before = now - Duration::from_micros(1);
         Self {
             limits,
             inbox: Vec::new(),
@@ -218,8 +225,8 @@ impl<A> Engine<A> {
             recording: Vec::new(),
             judging: None,
             wheel: Wheel::default(),
-            watermark: UnixMicros::MIN,
-            recorded_to: UnixMicros::MIN,
+            watermark: before,
+            recorded_to: before,
             blind: Blind::default(),
             stored_at: now,
             tried_at: now - ALIVE_EVERY,
@@ -228,6 +235,7 @@ impl<A> Engine<A> {
             claimed_at: now - POLL_EVERY,
             claim_again: false,
             finishing: false,
+            finish_from: before,
         }
     }
 
@@ -235,7 +243,8 @@ impl<A> Engine<A> {
     pub fn step(&mut self, now: UnixMicros, event: Event<A>, commands: &mut Vec<Command<A>>) {
         match event {
             Event::Received { arrival, bytes } => self.received(now, arrival, bytes, commands),
-            Event::Refused => self.blind.refused(now),
+            // It came after the last tick's watermark: what came before was here.
+            Event::Refused => self.blind.refused(self.watermark, now),
             Event::Tick { watermark } => {
                 self.blind.tick(now);
                 self.watermark = self.watermark.max(watermark);
@@ -254,6 +263,9 @@ impl<A> Engine<A> {
                 self.finishing = false;
                 // What is finished may have held up what comes after it.
                 self.claim_again |= result.is_ok();
+                if result.is_err() {
+                    self.finish_from = now + JUDGE_AGAIN_AFTER;
+                }
                 self.outbox.put_back(result.err().unwrap_or_default());
             }
         }
@@ -272,7 +284,7 @@ impl<A> Engine<A> {
         let latest = now + ALIVE_EVERY;
         let busy = self.judging.is_some();
         match self.wheel.next() {
-            Some(next) if !busy => next.clamp(now, latest),
+            Some(next) if !busy => next.clamp(now + TICK_EVERY_MIN, latest),
             _ => latest,
         }
     }
@@ -291,12 +303,18 @@ impl<A> Engine<A> {
         }
     }
 
+    /// Begins no more messages; what was claimed and not begun goes back to the queue.
+    pub fn stop(&mut self) {
+        self.outbox.stopping = true;
+    }
+
     /// Whether nothing waits: neither a signal for the disk nor a result.
     pub fn is_drained(&self) -> bool {
         self.inbox.is_empty()
             && self.recording.is_empty()
             && self.judging.is_none()
             && self.outbox.in_flight() == 0
+            && !self.claiming
             && !self.finishing
             && !self.outbox.has_finished()
     }
@@ -305,7 +323,7 @@ impl<A> Engine<A> {
         let full = self.inbox.len() >= self.limits.inbox_signals_max
             || self.inbox_bytes.saturating_add(bytes) > self.limits.inbox_bytes_max;
         if full {
-            self.blind.refused(now);
+            self.blind.refused(self.watermark, now);
             out.push(Command::Refuse(arrival));
             return;
         }
@@ -340,7 +358,9 @@ impl<A> Engine<A> {
             let rest = waiting.split_off(waiting.len().min(RECORDED_AT_ONCE));
             let (gaps, carried) = self.blind.to_store(now);
             self.batches += 1;
-            self.recording.push((self.batches, carried, now));
+            // The signals in it came after `before`.
+            self.recording
+                .push((self.batches, carried, before.min(now)));
             out.push(Command::Record {
                 batch: self.batches,
                 arrivals: waiting,
@@ -387,13 +407,20 @@ impl<A> Engine<A> {
         heartbeats: Vec<HeartbeatId>,
         result: Result<Written, Failed>,
     ) {
-        let Some(carried) = self.judging.take() else {
+        let Some((carried, asof)) = self.judging.take() else {
             return;
         };
+        let again = now + JUDGE_AGAIN_AFTER;
         if result.is_err() {
-            let again = now + JUDGE_AGAIN_AFTER;
             self.file(heartbeats.into_iter().map(|heartbeat| (heartbeat, again)));
         }
+        let result = result.map(|mut written| {
+            // A look that is still due now would be taken again at once, without end.
+            for (_, at) in written.watched.iter_mut().filter(|(_, at)| *at <= asof) {
+                *at = again;
+            }
+            written
+        });
         self.written(now, result, carried, now);
     }
 
@@ -429,7 +456,7 @@ impl<A> Engine<A> {
             self.flush(now, out);
         }
         let (gaps, carried) = self.blind.to_store(now);
-        self.judging = Some(carried);
+        self.judging = Some((carried, self.watermark));
         out.push(Command::Elapse {
             heartbeats: due,
             asof: self.watermark,
@@ -438,8 +465,11 @@ impl<A> Engine<A> {
     }
 
     fn deliver(&mut self, now: UnixMicros, out: &mut Vec<Command<A>>) {
+        if self.outbox.stopping {
+            self.outbox.give_back_all(now);
+        }
         let due = self.claim_again || now.since(self.claimed_at) >= POLL_EVERY;
-        if !self.claiming && due {
+        if !self.claiming && due && !self.outbox.stopping {
             self.claiming = true;
             self.claim_again = false;
             self.claimed_at = now;
@@ -449,7 +479,8 @@ impl<A> Engine<A> {
         }
         let sends = self.outbox.dispatch(now);
         out.extend(sends.into_iter().map(Command::Send));
-        if !self.finishing && self.outbox.has_finished() {
+        let may_finish = !self.finishing && now >= self.finish_from;
+        if may_finish && self.outbox.has_finished() {
             self.finishing = true;
             out.push(Command::Finish(self.outbox.take_finished()));
         }

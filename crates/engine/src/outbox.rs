@@ -1,6 +1,6 @@
 //! Which delivery is sent when: fair between receivers, in order for each heartbeat, again after failures.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use nightbeat_domain::{ChannelId, DeliveryId, UnixMicros};
@@ -114,6 +114,8 @@ struct Channel {
     lane: String,
     /// Messages ready or in flight.
     open: usize,
+    /// The number of its last message that was begun.
+    tried: u64,
     /// For people: what comes before this waits, and becomes one digest.
     quiet_until: Option<UnixMicros>,
 }
@@ -130,11 +132,14 @@ pub struct Send {
 /// The sending side of the outbox. The store keeps the rows; this decides on their order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    lanes: HashMap<String, Lane>,
-    channels: HashMap<ChannelId, Channel>,
+    // In order: what is sent first must not depend on chance.
+    lanes: BTreeMap<String, Lane>,
+    channels: BTreeMap<ChannelId, Channel>,
     in_flight: HashMap<u64, (Message, UnixMicros)>,
     messages: u64,
     finished: Vec<Finished>,
+    /// No more messages are begun.
+    pub(crate) stopping: bool,
 }
 
 impl Outbox {
@@ -214,6 +219,10 @@ impl Outbox {
         for name in names {
             while let Some(message) = self.next_message(&name, now) {
                 self.messages += 1;
+                let first = message.first().map(|delivery| delivery.channel);
+                if let Some(channel) = first.and_then(|id| self.channels.get_mut(&id)) {
+                    channel.tried = self.messages;
+                }
                 let deliveries = message.clone();
                 self.in_flight.insert(self.messages, (message, now));
                 sends.push(Send {
@@ -241,7 +250,19 @@ impl Outbox {
             if lane.in_flight >= limit || lane.closed_until.is_some_and(|until| until > now) {
                 return None;
             }
-            let (id, mut messages) = lane.ready.pop_front()?;
+            // A receiver that fails may fail one of its channels only: each is probed in turn, or that
+            // one would keep it closed for all others.
+            let tried = |index: &usize| {
+                let id = lane.ready.get(*index).map(|(id, _)| id);
+                id.and_then(|id| self.channels.get(id))
+                    .map_or(0, |channel| channel.tried)
+            };
+            let turn = if failing {
+                (0..lane.ready.len()).min_by_key(tried)?
+            } else {
+                0
+            };
+            let (id, mut messages) = lane.ready.remove(turn)?;
             let message = messages.pop_front();
             if !messages.is_empty() {
                 lane.ready.push_back((id, messages));
@@ -318,13 +339,20 @@ impl Outbox {
         }
         let until = now + LANE_PROBE_EVERY;
         lane.closed_until = Some(until);
-        let waiting: Vec<Message> = lane
-            .ready
-            .drain(..)
-            .flat_map(|(_, messages)| messages)
-            .collect();
-        for message in waiting {
+        let waiting = std::mem::take(&mut lane.ready);
+        for message in waiting.into_iter().flat_map(|(_, messages)| messages) {
             self.give_back(message, now, until);
+        }
+    }
+
+    /// Gives back all that is not begun.
+    pub(crate) fn give_back_all(&mut self, now: UnixMicros) {
+        let lanes = self.lanes.values_mut();
+        let waiting: Vec<_> = lanes
+            .flat_map(|lane| std::mem::take(&mut lane.ready))
+            .collect();
+        for message in waiting.into_iter().flat_map(|(_, messages)| messages) {
+            self.give_back(message, now, now);
         }
     }
 
