@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_metric_has_a_name_and_a_finite_value() {
-        assert_eq!(Metric::new("rows", 12.0).unwrap().value, 12.0);
+        let rows = Metric::new("rows", 12.0).unwrap();
+        assert!((rows.value - 12.0).abs() < f64::EPSILON);
         assert_eq!(Metric::new("", 12.0), None);
         assert_eq!(Metric::new("rows", f64::NAN), None);
         assert_eq!(Metric::new(&"r".repeat(65), 1.0), None);
