@@ -188,20 +188,22 @@ impl Intake {
         let mut waiting = self.lock();
         let jump = waiting.axis.follow(reading);
         let now = waiting.now(&self.clock);
-        // A signal may still be stamped with this very microsecond.
-        let before_now = UnixMicros(now.0 - 1);
-        let holds = |at: &&UnixMicros| now.since(**at) < ANNOUNCEMENT_HOLDS;
-        let announced = waiting.arriving.values().find(holds);
-        let watermark = announced.map_or(before_now, |at| UnixMicros(at.0 - 1).min(before_now));
-        let watermark = watermark.max(waiting.watermark);
-        waiting.watermark = watermark;
         let mut signals = std::mem::take(&mut waiting.signals);
-        let signs = waiting.pace.as_mut().map(|pace| pace.signs_of_life(now));
-        signals.extend(signs.into_iter().flatten().map(|arrival| {
+        let pace = waiting.pace.as_mut();
+        let (signs, kept_since) = pace.map_or((Vec::new(), None), |pace| {
+            (pace.signs_of_life(now), pace.kept_since())
+        });
+        signals.extend(signs.into_iter().map(|arrival| {
             // It was answered 429 long ago.
             let (answer, _) = oneshot::channel();
             Inbound { arrival, answer }
         }));
+        let holds = |at: &&UnixMicros| now.since(**at) < ANNOUNCEMENT_HOLDS;
+        let announced = waiting.arriving.values().find(holds).copied();
+        // A signal may still be stamped with this very microsecond.
+        let first_missing = announced.into_iter().chain(kept_since).fold(now, Ord::min);
+        let watermark = UnixMicros(first_missing.0 - 1).max(waiting.watermark);
+        waiting.watermark = watermark;
         Taken {
             now,
             watermark,

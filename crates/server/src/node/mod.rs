@@ -242,7 +242,9 @@ impl Node {
         if let Some(from) = self.alive_until {
             let gap = Gap {
                 from,
-                to: now,
+                // Where the wall clock is behind what is on record, no one knows how long we were away,
+                // but we were.
+                to: now.max(from + Duration::from_micros(1)),
                 kind: GapKind::Stopped,
             };
             self.metrics.gap(&gap);
@@ -393,7 +395,7 @@ impl Node {
                     heartbeats,
                     asof,
                     gaps,
-                } => self.elapse(now, heartbeats, asof, gaps),
+                } => self.elapse(heartbeats, asof, gaps),
                 Command::Claim { skip } => self.claim(now, skip),
                 Command::Send(send) => {
                     let events = self.events.clone();
@@ -425,7 +427,8 @@ impl Node {
             arrivals,
             watermark,
             gaps,
-            now,
+            // A signal that came later may still be on its way here: a crash would lose it unseen.
+            now: watermark,
         });
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -453,18 +456,12 @@ impl Node {
         }
     }
 
-    fn elapse(
-        &self,
-        now: UnixMicros,
-        heartbeats: Vec<HeartbeatId>,
-        asof: UnixMicros,
-        gaps: Vec<Gap>,
-    ) {
+    fn elapse(&self, heartbeats: Vec<HeartbeatId>, asof: UnixMicros, gaps: Vec<Gap>) {
         let judging = self.store.elapse(Elapse {
             heartbeats: heartbeats.clone(),
             asof,
             gaps,
-            now,
+            now: asof,
         });
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -491,6 +488,7 @@ impl Node {
     /// Writes down what waits, with an end.
     async fn drain(&mut self) {
         self.intake.close();
+        self.engine.stop();
         let end = tokio::time::Instant::now() + DRAIN_TIME;
         loop {
             self.turn();

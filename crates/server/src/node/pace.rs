@@ -18,6 +18,8 @@ pub(super) struct Pace {
     counted: HashMap<Whom, Second>,
     /// The second in which old counts were thrown out last.
     swept: i64,
+    /// When the oldest of the signals that are kept came.
+    kept_since: Option<UnixMicros>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,7 @@ impl Pace {
             per_second,
             counted: HashMap::new(),
             swept: i64::MIN,
+            kept_since: None,
         }
     }
 
@@ -63,6 +66,8 @@ impl Pace {
         if second.signals <= self.per_second {
             return Some(arrival);
         }
+        let at = arrival.signal.received_at;
+        self.kept_since = Some(self.kept_since.map_or(at, |known| known.min(at)));
         second.refused = Some(arrival);
         None
     }
@@ -75,14 +80,23 @@ impl Pace {
         }
         self.swept = number;
         let mut signs = Vec::new();
+        let mut kept_since: Option<UnixMicros> = None;
         self.counted.retain(|_, second| {
             if second.number < number {
                 signs.extend(second.refused.take());
                 return false;
             }
+            let at = second.refused.as_ref().map(|kept| kept.signal.received_at);
+            kept_since = kept_since.into_iter().chain(at).min();
             true
         });
+        self.kept_since = kept_since;
         signs
+    }
+
+    /// Since when a signal is kept back: nothing from then on may be judged without it.
+    pub(super) fn kept_since(&self) -> Option<UnixMicros> {
+        self.kept_since
     }
 }
 
@@ -133,8 +147,10 @@ mod tests {
             pace.pass(arrival(1, at), at);
         }
         assert_eq!(pace.signs_of_life(UnixMicros(999_999)), []);
+        assert_eq!(pace.kept_since(), Some(UnixMicros(300_000)));
         let signs = pace.signs_of_life(UnixMicros(1_000_000));
         assert_eq!(signs, [arrival(1, UnixMicros(300_000))]);
+        assert_eq!(pace.kept_since(), None);
         let at = UnixMicros(1_000_001);
         assert!(pace.pass(arrival(1, at), at).is_some());
     }
