@@ -99,6 +99,20 @@ pub enum DeliveryEnding {
     },
 }
 
+/// A message that was under way this often when its server died may be what kills it: it waits out its
+/// lease.
+const FREED_ATTEMPTS_MAX: u32 = 3;
+
+/// A server begins: nobody else sends, so what was under way when the last one died is free at once.
+pub(crate) fn free_leases(sql: &mut dyn Sql) -> Result<()> {
+    sql.execute(
+        "UPDATE delivery SET state = 'queued', next_try_at = created_at
+          WHERE state = 'sending' AND attempts <= $1",
+        &[FREED_ATTEMPTS_MAX.into()],
+    )?;
+    Ok(())
+}
+
 /// Claims what is due, in the order in which it was decided. Of one heartbeat and channel only the oldest
 /// delivery is claimed: *up* never overtakes *down*.
 pub(crate) fn claim(sql: &mut dyn Sql, wish: &Claim) -> Result<Vec<ClaimedDelivery>> {

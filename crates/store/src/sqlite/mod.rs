@@ -26,7 +26,7 @@ use self::writer::{Writer, WriterHandle};
 use crate::hot::{Done, Elapse, Record};
 use crate::sql::Sql;
 use crate::{
-    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, retention,
+    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, outbox, retention,
 };
 
 /// A SQLite file, opened.
@@ -52,6 +52,9 @@ impl Sqlite {
         let mut connection = open::writer(path)?;
         migrate::migrate(&mut connection)?;
         let (gaps, alive_until) = inside(&mut connection, |sql| {
+            if serves {
+                outbox::free_leases(sql)?;
+            }
             Ok((effects::gaps(sql)?, effects::alive_until(sql)?))
         })?;
         let copier = if serves {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use nightbeat_domain::{ChannelId, SignalKind, UnixMicros};
-use nightbeat_store::Store;
 use nightbeat_store::outbox::{Claim, ClaimedDelivery, DeliveryEnding, FinishedDelivery};
+use nightbeat_store::{Opener, Store};
 use uuid::Uuid;
 
 use crate::cast::{HOOK, HOUR, House, MAIL, MINUTE, START, hourly, signal};
@@ -160,4 +160,22 @@ async fn a_claim_that_ran_out_may_be_taken_over_and_then_finishes_nothing() {
     assert_eq!(house.count("delivery WHERE state = 'sending'"), 2);
     finish(&house.store, &again[0], START + LEASE, sent()).await;
     assert_eq!(house.count("delivery WHERE state = 'sent'"), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_begins_frees_what_was_under_way_when_the_last_one_died() {
+    let house = down().await;
+    assert_eq!(claim(&house.store, START).await.len(), 2);
+    assert_eq!(claim(&house.store, START).await, [], "leased");
+    // One of them has been under way so often that it may be what kills its server.
+    house.raw(&format!(
+        "UPDATE delivery SET attempts = 9 WHERE channel = x'{}'",
+        MAIL.0.simple()
+    ));
+    let path = house.path();
+    let House { folder, store, .. } = house;
+    drop(store);
+    let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
+    assert_eq!(channels(&claim(&store, START).await), [HOOK]);
+    drop(folder);
 }
