@@ -2,7 +2,7 @@
 //!
 //! One file per resource; what the wire sees of it stands in `shapes`. A request passes `caller` (whose
 //! key is it, may it do that?), then `input` (JSON and queries, read strictly), then its handler, whose
-//! answer is JSON or a [`Problem`](problem::Problem).
+//! answer is JSON or a problem document.
 
 mod answer;
 mod caller;

@@ -2,7 +2,7 @@
 //!
 //! A value is taken from the command line, else from the environment (`NIGHTBEAT_LISTEN`,
 //! `NIGHTBEAT_OUTGOING_ALLOW`), else from the TOML file, else it has its default. [`load`] is a pure
-//! function of these sources; [`from_process`] reads them. Every key stands in [`keys::KEYS`], once.
+//! function of these sources; [`from_process`] reads them. Every key stands in `keys::KEYS`, once.
 
 mod check;
 mod keys;

@@ -1,6 +1,6 @@
 //! The node: the engine, driven by what happens.
 //!
-//! [`NodeHandle`] is what requests have of it. [`run`] is its loop: it takes out what waits, lets the
+//! [`NodeHandle`] is what requests have of it. [`Node::run`] is its loop: it takes out what waits, lets the
 //! engine decide, and has the commands carried out; their results come back as events. The loop itself
 //! never waits for the disk or for a stranger's server.
 
