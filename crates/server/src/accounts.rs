@@ -98,7 +98,7 @@ fn checked(mut init: Init) -> Result<Init, InitError> {
     let is_address = halves
         .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
     if !is_address || init.email.len() > EMAIL_BYTES_MAX || !init.email.chars().all(plain) {
-        return refused("write the e-mail address as `name@example.org`");
+        return refused("write the e-mail address like this: name@example.org");
     }
     if !(1..=PROJECT_CHARS_MAX).contains(&init.project.chars().count())
         || init.project.contains(char::is_control)

@@ -91,7 +91,7 @@ fn list(web: &Web, project: String, total: u64, found: Page<Heartbeat>, now: Uni
             .collect(),
         total,
         next: found.next.map(|cursor| without_id(cursor).to_string()),
-        now: now.to_string(),
+        now: clock_face(now),
     }
 }
 
@@ -111,6 +111,7 @@ fn line(heartbeat: Heartbeat, now: UnixMicros) -> Line {
     let state = &heartbeat.state;
     let when = |at: Option<UnixMicros>| at.map(|at| when(at, now));
     Line {
+        slug: heartbeat.details.slug,
         status: state.status(now).as_str(),
         running: when(state.running_since()),
         schedule: heartbeat.settings.schedule.explain(),
@@ -133,15 +134,26 @@ fn when(at: UnixMicros, now: UnixMicros) -> When {
     }
 }
 
-/// A length with one unit, cut.
+/// An instant to the second, as the command line shows it in UTC: `2026-11-22 02:00:00 UTC`.
+fn clock_face(at: UnixMicros) -> When {
+    let exact = at.to_string();
+    let seconds = exact.get(..19).unwrap_or(&exact).replace('T', " ");
+    When {
+        short: format!("{seconds} UTC"),
+        exact,
+    }
+}
+
+/// A length with one unit, rounded as the command line does: a day that began a moment ago ends `in 24 h`.
 fn rough(span: Duration) -> String {
     let seconds = span.as_secs();
-    match seconds {
-        0..=89 => format!("{seconds} s"),
-        90..=5_399 => format!("{} min", seconds / 60),
-        5_400..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+    let (unit, name) = match seconds {
+        0..=119 => (1, "s"),
+        120..=7_199 => (60, "min"),
+        7_200..=172_799 => (3_600, "h"),
+        _ => (86_400, "days"),
+    };
+    format!("{} {name}", (seconds + unit / 2) / unit)
 }
 
 #[cfg(test)]
@@ -153,17 +165,21 @@ mod tests {
         let now = UnixMicros::from_seconds(1_795_312_800);
         for (seconds, short) in [
             (0, "0 s ago"),
-            (-89, "89 s ago"),
-            (-90, "1 min ago"),
+            (-119, "119 s ago"),
+            (-120, "2 min ago"),
             (-3_600, "60 min ago"),
-            (-5_400, "1 h ago"),
+            (-7_199, "120 min ago"),
+            (-7_200, "2 h ago"),
             (-172_800, "2 days ago"),
             (30, "in 30 s"),
+            (86_399, "in 24 h"),
             (86_400, "in 24 h"),
         ] {
             let at = UnixMicros::from_seconds(1_795_312_800 + seconds);
             assert_eq!(when(at, now).short, short);
         }
         assert_eq!(when(now, now).exact, "2026-11-22T02:00:00Z");
+        let later = UnixMicros(1_795_312_800_500_000);
+        assert_eq!(clock_face(later).short, "2026-11-22 02:00:00 UTC");
     }
 }

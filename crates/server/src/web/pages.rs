@@ -64,6 +64,8 @@ pub(super) struct Created<'a> {
 /// One line of the list.
 #[derive(Debug)]
 pub(super) struct Line {
+    /// Where links in alerts point to.
+    pub(super) slug: String,
     pub(super) name: String,
     pub(super) tags: Vec<String>,
     pub(super) status: &'static str,
@@ -91,7 +93,8 @@ pub(super) struct List {
     pub(super) lines: Vec<Line>,
     pub(super) total: u64,
     pub(super) next: Option<String>,
-    pub(super) now: String,
+    /// When the list was made, as an absolute time: the page does not change by itself.
+    pub(super) now: When,
 }
 
 /// A page as a response.

@@ -144,9 +144,10 @@ fn ask(
 fn used(web: &Web) -> Response {
     let notice = Notice {
         frame: web.frame(),
-        title: "This link is used up",
-        text: "A setup link works once, until the server stops. While the server has no project, each \
-               start prints a new link; nightbeat init creates projects at any time.",
+        title: "This link does not work",
+        text: "It was used, or it is not whole, or the server has been started since: a setup link works \
+               once. While the server has no project, each start prints a new one; nightbeat init \
+               creates projects at any time.",
     };
     page(StatusCode::NOT_FOUND, &notice)
 }

@@ -86,19 +86,19 @@ async fn init_says_what_is_wrong() {
             "ana",
             "correct horse",
             "Home",
-            "write the e-mail address as `name@example.org`",
+            "write the e-mail address like this: name@example.org",
         ),
         (
             "a@b@c",
             "correct horse",
             "Home",
-            "write the e-mail address as `name@example.org`",
+            "write the e-mail address like this: name@example.org",
         ),
         (
             "a b@c",
             "correct horse",
             "Home",
-            "write the e-mail address as `name@example.org`",
+            "write the e-mail address like this: name@example.org",
         ),
         (
             "a@b",
