@@ -79,12 +79,12 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let message = error.to_string();
         match error {
-            ClientError::BadUrl { .. } | ClientError::BadKey | ClientError::Setup(_) => {
-                Self::config(message)
-                    .hint("check --url and --api-key, NIGHTBEAT_URL and NIGHTBEAT_API_KEY")
+            ClientError::BadUrl { .. } => Self::config(message)
+                .hint("write NIGHTBEAT_URL (or --url) like this: http://127.0.0.1:8787"),
+            ClientError::BadKey | ClientError::Setup(_) => {
+                Self::config(message).hint("check --api-key and NIGHTBEAT_API_KEY")
             }
-            ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, message)
-                .hint("is the server running, and is NIGHTBEAT_URL (or --url) its address?"),
+            ClientError::Unreachable { server, .. } => unreachable(&server, message),
             ClientError::Redirected { .. } => {
                 Self::failed(message).hint("set NIGHTBEAT_URL (or --url) to the final address")
             }
@@ -94,6 +94,16 @@ impl From<ClientError> for Failure {
             ClientError::Refused(problem) => refused(&problem),
         }
     }
+}
+
+fn unreachable(server: &str, message: String) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, message)
+        .hint("is the server running, and is NIGHTBEAT_URL (or --url) its address?");
+    if server.starts_with("https://") {
+        // A server without a proxy in front speaks plain HTTP; TLS then fails with words for experts.
+        return failure.hint("where no proxy adds https, the address begins with http://");
+    }
+    failure
 }
 
 fn refused(problem: &Problem) -> Failure {
@@ -147,8 +157,7 @@ impl From<PingError> for Failure {
             PingError::NotFound { .. } => Self::new(Exit::NotFound, message)
                 .hint("`nightbeat show` prints a heartbeat's URL; a new key or slug changes it"),
             PingError::Refused { .. } | PingError::Busy { .. } => Self::failed(message),
-            PingError::Unreachable { .. } => Self::new(Exit::Unreachable, message)
-                .hint("is the server running, and is NIGHTBEAT_URL (or --url) its address?"),
+            PingError::Unreachable { server, .. } => unreachable(&server, message),
         }
     }
 }

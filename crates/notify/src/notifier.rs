@@ -228,7 +228,8 @@ impl Notifier {
         deadline: &Deadline,
     ) -> Result<Sent, SendError> {
         let Some(mailer) = &self.mailer else {
-            let detail = "no mail server is configured; the operator sets smtp.host and smtp.from";
+            let detail =
+                "no mail server is configured; the operator sets smtp.host, smtp.tls and smtp.from";
             return Err(SendError::refused(detail));
         };
         let to = to.fill(&serde_json::json!({ "field": fields }), Escape::None);

@@ -55,7 +55,14 @@ impl Backup {
     fn run(self) -> Result<String, Failure> {
         let database = self.configured.load()?.config.database;
         logging::start_quietly()?;
-        admin::backup(&database, &self.file, self.replace).map_err(|error| broken(&error))?;
+        let is_new = !self.file.exists();
+        admin::backup(&database, &self.file, self.replace).map_err(|error| {
+            let failure = broken(&error);
+            if is_new || self.replace {
+                return failure;
+            }
+            failure.hint("--replace replaces it, once the copy is complete")
+        })?;
         note(&format!("copied {database} to {}", self.file.display()));
         Ok(String::new())
     }

@@ -97,9 +97,14 @@ fn remark(delivery: &Delivery, view: &View) -> String {
     if matches!(delivery.state.as_str(), "sent" | "cancelled") {
         return String::new();
     }
-    let next = delivery
-        .next_try_at
-        .map(|at| format!("next try {}", towards(view.now, at)));
+    let next = delivery.next_try_at.map(|at| {
+        if at > view.now {
+            format!("next try {}", towards(view.now, at))
+        } else {
+            // For the next digest, or for what is before it.
+            "waits its turn".to_owned()
+        }
+    });
     let parts: Vec<String> = next
         .into_iter()
         .chain(delivery.last_error.clone())
@@ -124,6 +129,9 @@ mod tests {
             {"id": "d2", "event": "down", "channel_name": "ops", "state": "failing",
              "created_at": "2026-11-22T11:00:00Z", "next_try_at": "2026-11-22T12:15:00Z",
              "attempt_count": 7, "last_error": "503 Service Unavailable"},
+            {"id": "d3", "event": "up", "channel_name": "phone", "state": "queued",
+             "created_at": "2026-11-22T11:59:50Z", "next_try_at": "2026-11-22T11:59:50Z",
+             "attempt_count": 0},
             {"id": "d1", "event": "up", "channel_name": "ops", "state": "sent",
              "created_at": "2026-11-22T10:00:00Z", "attempt_count": 1}
         ]))
@@ -133,6 +141,7 @@ mod tests {
             "CREATED                  EVENT  CHANNEL  STATE    TRIES  NOTE\n\
              2026-11-22 11:00:00 UTC  down   ops      failing  7      \
              next try in 15 min; 503 Service Unavailable\n\
+             2026-11-22 11:59:50 UTC  up     phone    queued   0      waits its turn\n\
              2026-11-22 10:00:00 UTC  up     ops      sent     1\n"
         );
     }

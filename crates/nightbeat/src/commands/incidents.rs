@@ -54,16 +54,25 @@ enum Step {
         which: Which,
     },
     /// Hold alerts about it back for a while
+    #[command(override_usage = "nightbeat incidents snooze <ID> <--until <TIME>|--for <DURATION>>")]
     Snooze {
         #[command(flatten)]
         which: Which,
-        /// Until then: 2026-11-22T03:00:00Z, or '2026-11-22 03:00' on this machine's clock
-        #[arg(long, value_name = "TIME", required_unless_present = "length")]
-        until: Option<String>,
-        /// For so long: 2h
-        #[arg(long = "for", value_name = "DURATION", value_parser = span, conflicts_with = "until")]
-        length: Option<Duration>,
+        #[command(flatten)]
+        end: End,
     },
+}
+
+/// When a snooze ends: one of the two, so that an error names both.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct End {
+    /// Until then: 2026-11-22T03:00:00Z, or '2026-11-22 03:00' on this machine's clock
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// For so long: 2h
+    #[arg(long = "for", value_name = "DURATION", value_parser = span)]
+    length: Option<Duration>,
 }
 
 /// The incident that a step concerns.
@@ -86,12 +95,8 @@ impl Incidents {
             Some(Step::Ack { which }) => which.step("acknowledge", None, |incident| {
                 format!("acknowledged: {}", incident.heartbeat_name)
             }),
-            Some(Step::Snooze {
-                which,
-                until,
-                length,
-            }) => {
-                let until = end(until.as_deref(), length, &session.view)?;
+            Some(Step::Snooze { which, end: given }) => {
+                let until = end(given.until.as_deref(), given.length, &session.view)?;
                 let body = json!({"until": until.to_string()});
                 which.step("snooze", Some(&body), |incident| {
                     let until = moment(until, &session.view.zone);

@@ -56,7 +56,16 @@ impl Serve {
         };
         let config = self.configured.load_with(flags)?.config;
         logging::start(&config.log)?;
-        nightbeat_server::serve(config).map_err(|error| broken(&error))?;
+        nightbeat_server::serve(config).map_err(|error| {
+            let failure = broken(&error);
+            let taken = error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+            if !taken {
+                return failure;
+            }
+            failure.hint("another program listens there; choose another place with --listen")
+        })?;
         Ok(String::new())
     }
 }

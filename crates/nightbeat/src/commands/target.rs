@@ -59,11 +59,16 @@ pub(super) fn named(kind: &str, given: &str, error: ClientError) -> Failure {
         "channel" => "channel list",
         _ => "incidents",
     };
-    Failure::new(
+    let failure = Failure::new(
         Exit::NotFound,
         format!("there is no {kind} `{given}` in this project"),
     )
-    .hint(format!("`nightbeat {plural}` shows them"))
+    .hint(format!("`nightbeat {plural}` shows them"));
+    let of_slugs = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    if kind == "heartbeat" && !given.chars().all(of_slugs) {
+        return failure.hint("say its slug or its id, not its name");
+    }
+    failure
 }
 
 #[cfg(test)]
