@@ -85,7 +85,7 @@ fn within_bounds(config: &Config) {
     let Database::Sqlite(path) = &config.database;
     assert!(!path.as_os_str().is_empty());
     public_url_is_whole(config);
-    assert!((1..=300).contains(&config.outgoing.timeout.as_secs()));
+    assert!((1..=40).contains(&config.outgoing.timeout.as_secs()));
     let limits = &config.limits;
     for length in [limits.header_timeout, limits.body_timeout] {
         assert!((1..=600).contains(&length.as_secs()));

@@ -112,8 +112,9 @@ pub(super) const KEYS: &[Key] = &[
         secret
     ),
     key!(
+        // An attempt must end well within the lease of what it sends (engine::LEASE_LEFT_MIN).
         "outgoing.timeout",
-        |c, t| length(t, 1, 300).map(|v| c.outgoing.timeout = v),
+        |c, t| length(t, 1, 40).map(|v| c.outgoing.timeout = v),
         |c| Some(span::format(c.outgoing.timeout))
     ),
     key!(
