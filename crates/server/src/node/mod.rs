@@ -247,6 +247,7 @@ impl Node {
                 to: now.max(from + Duration::from_micros(1)),
                 kind: GapKind::Stopped,
             };
+            tracing::info!(from = %gap.from, to = %gap.to, "was away: what fell due then is unverified");
             self.metrics.gap(&gap);
             self.step(now, Event::Gap(gap));
         }
@@ -356,7 +357,15 @@ impl Node {
                 let claimed = self.written(result);
                 Event::Claimed(claimed.map(|rows| self.deliver.keep(rows, now)))
             }
-            Happened::Sent { message, answer } => Event::Sent { message, answer },
+            Happened::Sent { message, answer } => {
+                if !answer.taken {
+                    tracing::warn!(
+                        detail = answer.detail,
+                        "an alert was not taken; it is tried again"
+                    );
+                }
+                Event::Sent { message, answer }
+            }
             Happened::Finished(result, error) => {
                 if let Some(error) = error {
                     let _ = self.written::<()>(Err(error));
