@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("agent", &["calendar", "evidence"]),
     ("nightbeat", &["server", "agent"]),
     ("bench", &["domain", "store"]),
+    ("sim", &["calendar", "domain", "engine", "store"]),
     ("testkit", &["domain"]),
 ];
 
@@ -38,7 +39,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tower-http", &["server"]),
     ("reqwest", &["notify", "agent"]),
     ("lettre", &["notify"]),
-    ("clap", &["nightbeat", "bench"]),
+    ("clap", &["nightbeat", "bench", "sim"]),
 ];
 
 /// Where in the server axum's types may stand.

@@ -1,0 +1,1 @@
+//! The model store: what a store promises, in memory.
