@@ -12,7 +12,11 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{ParseError, Zone, english, pattern::Pattern, walk, walk::Jumps};
+use crate::{
+    ParseError, Zone, english,
+    pattern::Pattern,
+    walk::{self, Jumps, Line},
+};
 
 /// A cron expression in a time zone, read as Debian's cron 3.0pl1 reads a crontab.
 ///
@@ -91,8 +95,12 @@ impl Cron {
         (&self.inner.pattern, self.inner.jumps)
     }
 
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        std::iter::once(&self.inner.pattern)
+    pub(crate) fn line(&self) -> Line<'_> {
+        Line {
+            pattern: &self.inner.pattern,
+            zone: &self.inner.zone,
+            jumps: self.inner.jumps,
+        }
     }
 }
 

@@ -35,6 +35,13 @@ const MONTHS: [&str; 12] = [
 
 /// "Every 90 minutes", from a length in seconds.
 pub(crate) fn interval(seconds: u64) -> String {
+    let length = length(seconds);
+    let length = length.strip_prefix("1 ").unwrap_or(&length);
+    format!("Every {length}")
+}
+
+/// "90 minutes": in the greatest unit of which it is a whole number.
+pub(crate) fn length(seconds: u64) -> String {
     let units = [
         (86_400, "day"),
         (3600, "hour"),
@@ -45,10 +52,9 @@ pub(crate) fn interval(seconds: u64) -> String {
         .into_iter()
         .find(|(unit, _)| seconds.is_multiple_of(*unit));
     let (unit, name) = fits.unwrap_or((1, "second"));
-    match seconds / unit {
-        1 => format!("Every {name}"),
-        n => format!("Every {n} {name}s"),
-    }
+    let n = seconds / unit;
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {name}{plural}")
 }
 
 /// "At 02:00 on Monday to Friday in January", without the zone.
@@ -343,7 +349,7 @@ fn ordinal(n: u64) -> String {
     format!("{n}{ending}")
 }
 
-fn and(parts: &[String]) -> String {
+pub(crate) fn and(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [one] => one.clone(),

@@ -14,12 +14,7 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 
 use self::line::Line;
-use crate::{
-    ParseError, Zone, english,
-    pattern::{Pattern, Wall},
-    walk,
-    walk::Jumps,
-};
+use crate::{ParseError, Zone, english, pattern::Wall, walk, walk::Jumps};
 
 /// One or more systemd calendar events (systemd.time(7), "Calendar Events") in a time zone.
 ///
@@ -132,8 +127,12 @@ impl OnCalendar {
         explained.collect::<Vec<_>>().join("; ")
     }
 
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        self.inner.lines.iter().map(|line| &line.pattern)
+    pub(crate) fn lines(&self) -> impl Iterator<Item = walk::Line<'_>> {
+        self.inner.lines.iter().map(|line| walk::Line {
+            pattern: &line.pattern,
+            zone: &line.zone,
+            jumps: Jumps::Calendar,
+        })
     }
 }
 

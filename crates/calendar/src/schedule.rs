@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Cron, Instants, Interval, IntervalError, OnCalendar, ParseError, Spacing, Zone, ZoneError,
-    english, pattern::Pattern,
+    Cron, Instants, Interval, IntervalError, OnCalendar, ParseError, Preview, Spacing, Zone,
+    ZoneError, english, walk::Line,
 };
 
 /// When a success is expected. Cheap to clone.
@@ -116,12 +116,19 @@ impl Schedule {
         Spacing::of(self, from)
     }
 
-    /// The wall-clock patterns whose union the schedule is; none for an interval.
-    pub(crate) fn patterns(&self) -> Vec<&Pattern> {
+    /// What a person wants to see before using the schedule: in plain English, its first `count`
+    /// instants strictly after `from` (at most [`Preview::INSTANTS_MAX`]), and what is remarkable about
+    /// it, above all around the changes of the clocks.
+    pub fn preview(&self, from: Timestamp, count: usize) -> Preview {
+        Preview::of(self, from, count)
+    }
+
+    /// The wall-clock schedules whose union this is; none for an interval.
+    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
         match self {
             Self::Every(_) => Vec::new(),
-            Self::Cron(cron) => cron.patterns().collect(),
-            Self::OnCalendar(events) => events.patterns().collect(),
+            Self::Cron(cron) => vec![cron.line()],
+            Self::OnCalendar(events) => events.lines().collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
-use crate::{Schedule, pattern::Pattern, times};
+use crate::{Schedule, times, walk::Line};
 
 /// Distances between one instant and the next: what a grace time or a warning of overlapping runs
 /// starts from.
@@ -42,7 +42,7 @@ impl Spacing {
         let walked = last.duration_since(first).unsigned_abs() / (instants.len() as u32 - 1);
         let mean = if instants.len() > INSTANTS_MAX {
             let year = Offset::UTC.to_datetime(first).year();
-            mean_by_counting(&schedule.patterns(), year).unwrap_or(walked)
+            mean_by_counting(&schedule.lines(), year).unwrap_or(walked)
         } else {
             walked
         };
@@ -54,8 +54,11 @@ impl Spacing {
 }
 
 /// The days of the years that have any instants, divided by these.
-fn mean_by_counting(patterns: &[&Pattern], year: i16) -> Option<Duration> {
-    let in_year = |year: i16| -> u64 { patterns.iter().map(|it| it.count_in_year(year)).sum() };
+fn mean_by_counting(lines: &[Line<'_>], year: i16) -> Option<Duration> {
+    let in_year = |year: i16| -> u64 {
+        let counts = lines.iter().map(|line| line.pattern.count_in_year(year));
+        counts.sum()
+    };
     let (mut days, mut count) = (0, 0);
     for year in year..year.checked_add(YEARS)? {
         let found = in_year(year);

@@ -10,7 +10,10 @@ use jiff::{
     tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
-use crate::pattern::{Pattern, Wall};
+use crate::{
+    Zone,
+    pattern::{Pattern, Wall},
+};
 
 /// How a kind of schedule treats a jump of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,26 @@ pub(crate) enum Jumps {
     Fixed,
     /// systemd: skipped times are lost, repeated ones run the first time only.
     Calendar,
+}
+
+/// One wall-clock schedule: a cron expression or one line of calendar events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) pattern: &'a Pattern,
+    pub(crate) zone: &'a Zone,
+    pub(crate) jumps: Jumps,
+}
+
+impl Line<'_> {
+    /// The first instant strictly after `from`.
+    pub(crate) fn next_after(&self, from: Timestamp) -> Option<Timestamp> {
+        next_after(self.pattern, self.zone.rules(), self.jumps, from)
+    }
+
+    /// The last instant strictly before `from`.
+    pub(crate) fn previous_before(&self, from: Timestamp) -> Option<Timestamp> {
+        previous_before(self.pattern, self.zone.rules(), self.jumps, from)
+    }
 }
 
 /// Most clock changes that one search passes over without finding an instant: `*/5 2 8-14 3 */7` in New
@@ -155,13 +178,37 @@ fn instant(offset: Offset, wall: Wall) -> Option<Timestamp> {
 
 /// A change of the offset from `before` to `after` at the instant `at`, which skips or repeats the
 /// stretch of wall time from `start` to `end`.
-struct Jump {
-    at: Timestamp,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Jump {
+    pub(crate) at: Timestamp,
     before: Offset,
     after: Offset,
 }
 
 impl Jump {
+    /// The changes of the zone's offset after `from`, ascending.
+    pub(crate) fn following(zone: &TimeZone, from: Timestamp) -> impl Iterator<Item = Self> {
+        zone.following(from).filter_map(|change| {
+            let at = change.timestamp();
+            let earlier = at.checked_sub(jiff::SignedDuration::from_nanos(1)).ok()?;
+            let (before, after) = (zone.to_offset(earlier), change.offset());
+            (before != after).then_some(Self { at, before, after })
+        })
+    }
+
+    /// Whether wall time is skipped; else it is repeated.
+    pub(crate) fn skips(&self) -> bool {
+        self.after > self.before
+    }
+
+    /// What a clock on the wall shows at the jump, before and after it.
+    pub(crate) fn shown(&self) -> (DateTime, DateTime) {
+        (
+            self.before.to_datetime(self.at),
+            self.after.to_datetime(self.at),
+        )
+    }
+
     /// The fold that contains `local`.
     fn around(zone: &TimeZone, local: DateTime) -> Option<Self> {
         match zone.to_ambiguous_timestamp(local).offset() {
@@ -191,19 +238,24 @@ impl Jump {
         (self.after.seconds() - self.before.seconds()).abs()
     }
 
-    fn start(&self) -> Wall {
+    /// How much wall time is skipped or repeated.
+    pub(crate) fn length(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_secs(self.seconds().into())
+    }
+
+    pub(crate) fn start(&self) -> Wall {
         Wall::floor(self.before.min(self.after).to_datetime(self.at))
     }
 
-    fn end(&self) -> Wall {
+    pub(crate) fn end(&self) -> Wall {
         Wall::floor(self.before.max(self.after).to_datetime(self.at))
     }
 
-    fn before_start(&self) -> Option<Wall> {
+    pub(crate) fn before_start(&self) -> Option<Wall> {
         Wall::before(self.before.min(self.after).to_datetime(self.at))
     }
 
-    fn before_end(&self) -> Option<Wall> {
+    pub(crate) fn before_end(&self) -> Option<Wall> {
         Wall::before(self.before.max(self.after).to_datetime(self.at))
     }
 
