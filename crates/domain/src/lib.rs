@@ -16,6 +16,7 @@ mod observe;
 mod settings;
 mod signal;
 mod state;
+mod suggest;
 mod time;
 mod verdict;
 mod wake;
@@ -34,4 +35,8 @@ pub use observe::{Observed, observe};
 pub use settings::{Settings, SettingsError};
 pub use signal::{IgnoredBecause, Signal, SignalKind};
 pub use state::{LastRun, OpenIncident, OpenRun, Outcome, Phase, State, Status};
+pub use suggest::{
+    Awaited, GraceFit, GraceSuggestion, RUNS_MAX as SUGGESTION_RUNS_MAX,
+    SUCCESSES_MIN as SUGGESTION_SUCCESSES_MIN, suggest_grace,
+};
 pub use time::{UnixMicros, seconds};

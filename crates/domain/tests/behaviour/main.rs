@@ -9,6 +9,7 @@
 mod cast;
 mod edits_and_pauses;
 mod gaps_and_claims;
+mod grace;
 mod late_delivery;
 mod maintenance;
 mod never_started;
