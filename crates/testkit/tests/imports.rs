@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("agent", &["calendar", "evidence"]),
-    ("nightbeat", &["server", "agent"]),
+    ("nightbeat", &["calendar", "server", "agent"]),
     ("bench", &["domain", "store"]),
     ("sim", &["calendar", "domain", "engine", "store"]),
     ("testkit", &["domain"]),

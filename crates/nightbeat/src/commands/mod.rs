@@ -16,6 +16,7 @@ mod login;
 mod pause;
 mod ping;
 mod resume;
+mod schedule;
 mod serve;
 mod settings;
 mod show;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Deliveries(deliveries::Deliveries),
     Ping(ping::Ping),
     #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    #[command(subcommand)]
     Db(db::Db),
     #[command(subcommand)]
     Config(config::Config),
@@ -71,6 +74,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<String, Failure
         Command::Channel(channel) => channel.run(session),
         Command::Deliveries(deliveries) => deliveries.run(session),
         Command::Ping(ping) => ping.run(),
+        Command::Schedule(schedule) => schedule.run(session),
         Command::Db(db) => db.run(),
         Command::Config(config) => config.run(),
     }
