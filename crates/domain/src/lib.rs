@@ -12,6 +12,7 @@ mod elapse;
 mod expect;
 mod gap;
 mod ids;
+pub mod nodes;
 mod observe;
 mod settings;
 mod signal;
