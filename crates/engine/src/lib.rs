@@ -13,6 +13,7 @@
 
 mod blind;
 mod clock;
+mod intake;
 mod outbox;
 mod retry;
 mod wheel;
@@ -24,6 +25,7 @@ use nightbeat_domain::{Gap, HeartbeatId, UnixMicros};
 pub use blind::LATE_TICK;
 use blind::{Blind, Carried};
 pub use clock::{Reading, STEP_MICROS, SteadyClock};
+pub use intake::{ANNOUNCEMENT_HOLDS, Announced, Intake, Taken};
 use outbox::Outbox;
 pub use outbox::{
     Answer, CLAIM_PER_CHANNEL, Claimed, Ending, Finished, LANE_CONCURRENCY, LANE_FAILURES_MAX,
