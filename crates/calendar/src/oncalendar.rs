@@ -4,6 +4,7 @@ mod chain;
 mod line;
 mod reader;
 mod slips;
+mod stored;
 
 use std::{
     fmt,

@@ -77,6 +77,29 @@ impl Schedule {
         }
     }
 
+    /// Whether one of its zones is [`ZoneData::Missing`](crate::ZoneData::Missing): then its instants are
+    /// a stand-in.
+    pub fn lacks_rules(&self) -> bool {
+        let missing = |zone: &Zone| zone.data() == crate::ZoneData::Missing;
+        match self {
+            Self::Every(_) => false,
+            Self::Cron(cron) => missing(cron.zone()),
+            Self::OnCalendar(events) => events.lines().any(|line| missing(line.zone)),
+        }
+    }
+
+    /// Every zone that its instants depend on, each once: calendar events may name one on each line. None
+    /// for an interval.
+    pub fn zones(&self) -> Vec<&Zone> {
+        let mut zones: Vec<&Zone> = Vec::new();
+        for line in self.lines() {
+            if !zones.contains(&line.zone) {
+                zones.push(line.zone);
+            }
+        }
+        zones
+    }
+
     /// The first instant strictly after `from` at which a run is wanted; `None` when there is none any
     /// more. For an interval that is `from` + interval.
     pub fn next_after(&self, from: Timestamp) -> Option<Timestamp> {

@@ -37,6 +37,12 @@ pub enum ZoneData {
     System,
     /// The copy of tzdata that was compiled in: as old as the binary.
     Bundled,
+    /// Rules that the caller brought along ([`Zone::with_rules`]).
+    Given,
+    /// Nowhere: neither the system nor the binary knows the zone any more. Read as UTC, which is a
+    /// stand-in and nothing to rely on; only [`Schedule::deserialize_stored`](crate::Schedule::deserialize_stored)
+    /// makes such a zone.
+    Missing,
 }
 
 /// Why a name is not a time zone.
@@ -88,6 +94,25 @@ impl Zone {
             name: "UTC".into(),
             rules: TimeZone::UTC,
             data: ZoneData::Bundled,
+        }
+    }
+
+    /// A zone of this name with rules from elsewhere: a test, or data of one's own. The name is not looked
+    /// up.
+    pub fn with_rules(name: &str, rules: TimeZone) -> Self {
+        Self {
+            name: name.into(),
+            rules,
+            data: ZoneData::Given,
+        }
+    }
+
+    /// A zone that was known when its name was stored, and is not any more.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            rules: TimeZone::UTC,
+            data: ZoneData::Missing,
         }
     }
 
