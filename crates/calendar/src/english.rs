@@ -9,7 +9,8 @@ use crate::{
 /// Up to this many times of day are listed one by one: "At 02:00, 08:00 and 14:00".
 const TIMES_LISTED_MAX: u32 = 6;
 
-const WEEKDAYS: [&str; 7] = [
+/// Sunday = 0.
+pub(crate) const WEEKDAYS: [&str; 7] = [
     "Sunday",
     "Monday",
     "Tuesday",
@@ -74,9 +75,7 @@ pub(crate) fn pattern(pattern: &Pattern) -> String {
         None => {}
     }
     if pattern.months != 0x1ffe {
-        let months = values(u64::from(pattern.months), |month| {
-            MONTHS[month as usize - 1].into()
-        });
+        let months = months(pattern.months);
         // "on day 1 of the month in January" is said shorter.
         text = match text.strip_suffix(" of the month") {
             Some(text) => format!("{text} of {months}"),
@@ -92,6 +91,11 @@ pub(crate) fn pattern(pattern: &Pattern) -> String {
             format!("{text} in {named}")
         }
     }
+}
+
+/// "June to August", from bits 1 to 12.
+pub(crate) fn months(months: u16) -> String {
+    values(u64::from(months), |month| MONTHS[month as usize - 1].into())
 }
 
 fn times(times: &Times) -> String {
@@ -206,17 +210,7 @@ fn second_text(micros: u64, width: usize) -> String {
 fn cron_days(days: &CronDays) -> Option<String> {
     let all_dates = days.days & !1 == !1 && !days.last && !days.last_workday;
     let all_weekdays = days.weekdays == 0x7f;
-    let mut dates = Vec::new();
-    if days.days & !1 != 0 {
-        dates.push(numbers("day", u64::from(days.days & !1)));
-    }
-    if days.last {
-        dates.push("the last day".into());
-    }
-    if days.last_workday {
-        dates.push("the last workday (Monday to Friday)".into());
-    }
-    let dates = format!("on {} of the month", and(&dates));
+    let dates = cron_dates(days);
     let weekdays = format!("on {}", cron_weekdays(days));
     match (all_dates, all_weekdays, days.both) {
         (true, true, _) => None,
@@ -229,7 +223,23 @@ fn cron_days(days: &CronDays) -> Option<String> {
     }
 }
 
-fn cron_weekdays(days: &CronDays) -> String {
+/// "on days 1 to 7 and the last day of the month".
+pub(crate) fn cron_dates(days: &CronDays) -> String {
+    let mut dates = Vec::new();
+    if days.days & !1 != 0 {
+        dates.push(numbers("day", u64::from(days.days & !1)));
+    }
+    if days.last {
+        dates.push("the last day".into());
+    }
+    if days.last_workday {
+        dates.push("the last workday (Monday to Friday)".into());
+    }
+    format!("on {} of the month", and(&dates))
+}
+
+/// "Monday and the 2nd Friday of the month".
+pub(crate) fn cron_weekdays(days: &CronDays) -> String {
     let mut parts = Vec::new();
     if days.weekdays != 0 {
         parts.push(weekday_names(days.weekdays));

@@ -5,6 +5,7 @@ mod clock_changes;
 mod cron;
 mod days;
 mod english;
+mod expression_notes;
 mod instants;
 mod interval;
 mod oncalendar;

@@ -208,7 +208,8 @@ impl Years {
     }
 }
 
-fn month_length(month: i8, leap: bool) -> u32 {
+/// How many days a month has.
+pub(crate) fn month_length(month: i8, leap: bool) -> u32 {
     match month {
         2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Timestamp, Zoned, civil::Date};
 use serde::Serialize;
 
-use crate::{Schedule, Zone, clock_changes};
+use crate::{Schedule, Zone, clock_changes, expression_notes};
 
 /// A schedule in plain English, its next instants, and what is remarkable about it: see
 /// [`Schedule::preview`].
@@ -19,8 +19,8 @@ pub struct Preview {
     pub zone: Zone,
     /// The next instants, ascending; fewer than were asked for when no more are left.
     pub instants: Vec<Zoned>,
-    /// What a person should know: about changes of the clocks in the next 13 months, and in the time
-    /// that `instants` span; then about the expression itself. At most [`Preview::NOTES_MAX`].
+    /// What a person should know: about the expression itself, then about each change of the clocks in
+    /// the next 13 months, and in the time that `instants` span. At most [`Preview::NOTES_MAX`].
     pub notes: Vec<Note>,
 }
 
@@ -53,16 +53,26 @@ pub enum NoteKind {
     LongGap,
     /// The clocks skip or repeat times of runs, but the distance between runs stays as it is.
     Steady,
+    /// A day of the month that some months lack.
+    MissingDay,
+    /// 29 February, which only leap years have.
+    LeapDay,
+    /// cron runs on the days that one of its two fields of days names.
+    DayOrWeekday,
+    /// cron runs on the days that both of its fields of days name.
+    DayAndWeekday,
+    /// Steps that do not divide the hour, day, month or year.
+    UnevenSteps,
 }
 
 impl Preview {
     /// Most instants; more are not looked for.
     pub const INSTANTS_MAX: usize = 1000;
-    /// Most notes; of those about changes of the clocks, the earliest.
+    /// Most notes: those about the expression, and the earliest about changes of the clocks.
     pub const NOTES_MAX: usize = 8;
 
     /// How long from `from` on the changes of the clocks are told: 13 months.
-    const CHANGES_TOLD: Duration = Duration::from_hours(24 * 396);
+    const CHANGES_TOLD: Duration = Duration::from_secs(396 * 86_400);
 
     pub(crate) fn of(schedule: &Schedule, from: Timestamp, count: usize) -> Self {
         let zone = shown_in(schedule);
@@ -75,7 +85,9 @@ impl Preview {
         let until = instants
             .last()
             .map_or(a_year_on, |last| a_year_on.max(last.timestamp()));
-        let mut notes = clock_changes::notes(&schedule.lines(), from, until);
+        let lines = schedule.lines();
+        let mut notes = expression_notes::notes(&lines, from);
+        notes.extend(clock_changes::notes(&lines, from, until));
         notes.truncate(Self::NOTES_MAX);
         Self {
             explanation: schedule.explain(),
