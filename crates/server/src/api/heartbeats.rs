@@ -3,10 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use nightbeat_domain::{ChannelId, HeartbeatId, ProjectId, Schedule, Settings};
+use nightbeat_domain::{
+    ChannelId, HeartbeatId, LastRun, ProjectId, SUGGESTION_RUNS_MAX, Schedule, Settings,
+    suggest_grace,
+};
 use nightbeat_store::Watched;
 use nightbeat_store::control::heartbeats::{self, BySlug, Details, Filter, New};
-use nightbeat_store::control::{Cursor, Page, Routing, channels, is_slug};
+use nightbeat_store::control::{Cursor, Page, PageRequest, Routing, channels, is_slug, runs};
 use nightbeat_store::people::{Step, take_step};
 use nightbeat_store::sql::Sql;
 use serde::Deserialize;
@@ -17,7 +20,9 @@ use super::answer::{Created, Tagged};
 use super::caller::Caller;
 use super::input::{self, Given, Query};
 use super::problem::Problem;
-use super::shapes::{Heartbeat, HeartbeatEdit, List, NewHeartbeat, Status, Viewer};
+use super::shapes::{
+    Heartbeat, HeartbeatDetail, HeartbeatEdit, List, NewHeartbeat, Status, Viewer,
+};
 use super::slug;
 use super::state::{ApiState, Refusal};
 use super::version::IfMatch;
@@ -80,12 +85,12 @@ pub(super) async fn list_heartbeats(
 
 /// Create a heartbeat
 #[utoipa::path(post, path = "/heartbeats", tag = "heartbeats", request_body = NewHeartbeat,
-    responses((status = 201, body = Heartbeat)))]
+    responses((status = 201, body = HeartbeatDetail)))]
 pub(super) async fn create_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
     input::Json(NewHeartbeat(asked)): input::Json<NewHeartbeat>,
-) -> Result<Created<Tagged<Heartbeat>>, Problem> {
+) -> Result<Created<Tagged<HeartbeatDetail>>, Problem> {
     let details = asked.new_details()?;
     let settings = asked.settings(&usual_settings()?)?;
     let viewer = Viewer::new(&api, caller);
@@ -125,15 +130,18 @@ pub(super) async fn create_heartbeat(
 /// Show a heartbeat
 #[utoipa::path(get, path = "/heartbeats/{heartbeat}", tag = "heartbeats",
     params(("heartbeat" = String, Path, description = "Its id or slug")),
-    responses((status = 200, body = Heartbeat)))]
+    responses((status = 200, body = HeartbeatDetail)))]
 pub(super) async fn show_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
     Given(which): Given,
-) -> Result<Tagged<Heartbeat>, Problem> {
+) -> Result<Tagged<HeartbeatDetail>, Problem> {
     let viewer = Viewer::new(&api, caller);
     let found = api
-        .read(move |sql| find(sql, caller.project, &which))
+        .read(move |sql| {
+            let found = find(sql, caller.project, &which)?;
+            detail(sql, found)
+        })
         .await?;
     Ok(tagged(&found, &viewer))
 }
@@ -145,14 +153,14 @@ pub(super) async fn show_heartbeat(
 #[utoipa::path(patch, path = "/heartbeats/{heartbeat}", tag = "heartbeats", request_body = HeartbeatEdit,
     params(("heartbeat" = String, Path, description = "Its id or slug"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
-    responses((status = 200, body = Heartbeat)))]
+    responses((status = 200, body = HeartbeatDetail)))]
 pub(super) async fn change_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
     Given(which): Given,
     if_match: IfMatch,
     input::Json(asked): input::Json<HeartbeatEdit>,
-) -> Result<Tagged<Heartbeat>, Problem> {
+) -> Result<Tagged<HeartbeatDetail>, Problem> {
     let viewer = Viewer::new(&api, caller);
     let now = viewer.now();
     let project = caller.project;
@@ -163,7 +171,7 @@ pub(super) async fn change_heartbeat(
             let details = asked.details(&old.details)?;
             let settings = asked.settings(&old.settings)?;
             if details == old.details && settings == *old.settings {
-                return Ok(old);
+                return detail(sql, old);
             }
             if details.slug != old.details.slug {
                 slug_is_free(sql, project, &details.slug)?;
@@ -211,12 +219,12 @@ pub(super) async fn delete_heartbeat(
 /// Nothing is expected any more; an open incident closes without a word.
 #[utoipa::path(post, path = "/heartbeats/{heartbeat}/pause", tag = "heartbeats",
     params(("heartbeat" = String, Path, description = "Its id or slug")),
-    responses((status = 200, body = Heartbeat)))]
+    responses((status = 200, body = HeartbeatDetail)))]
 pub(super) async fn pause_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
     Given(which): Given,
-) -> Result<Tagged<Heartbeat>, Problem> {
+) -> Result<Tagged<HeartbeatDetail>, Problem> {
     step(&api, caller, which, Step::Pause).await
 }
 
@@ -225,12 +233,12 @@ pub(super) async fn pause_heartbeat(
 /// Something is expected again, as if it had just been created.
 #[utoipa::path(post, path = "/heartbeats/{heartbeat}/resume", tag = "heartbeats",
     params(("heartbeat" = String, Path, description = "Its id or slug")),
-    responses((status = 200, body = Heartbeat)))]
+    responses((status = 200, body = HeartbeatDetail)))]
 pub(super) async fn resume_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
     Given(which): Given,
-) -> Result<Tagged<Heartbeat>, Problem> {
+) -> Result<Tagged<HeartbeatDetail>, Problem> {
     step(&api, caller, which, Step::Resume).await
 }
 
@@ -239,7 +247,7 @@ async fn step(
     caller: Caller,
     which: String,
     step: Step,
-) -> Result<Tagged<Heartbeat>, Problem> {
+) -> Result<Tagged<HeartbeatDetail>, Problem> {
     let viewer = Viewer::new(api, caller);
     let now = viewer.now();
     let after = api
@@ -278,12 +286,29 @@ pub(super) fn find(
     }
 }
 
-fn by_id(
-    sql: &mut dyn Sql,
-    project: ProjectId,
-    id: HeartbeatId,
-) -> Result<heartbeats::Heartbeat, Refusal> {
-    Ok(heartbeats::get(sql, project, id)?.ok_or_else(missing)?)
+fn by_id(sql: &mut dyn Sql, project: ProjectId, id: HeartbeatId) -> Result<Detail, Refusal> {
+    let found = heartbeats::get(sql, project, id)?.ok_or_else(missing)?;
+    detail(sql, found)
+}
+
+/// A heartbeat, and its newest runs: those that a suggested grace is made from.
+struct Detail {
+    heartbeat: heartbeats::Heartbeat,
+    runs: Vec<LastRun>,
+}
+
+fn detail(sql: &mut dyn Sql, heartbeat: heartbeats::Heartbeat) -> Result<Detail, Refusal> {
+    let page = PageRequest::new(SUGGESTION_RUNS_MAX as u32, None);
+    let found = runs::list(sql, heartbeat.project, heartbeat.id, &page)?.ok_or_else(missing)?;
+    let ended = found.items.into_iter().map(|run| LastRun {
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        outcome: run.outcome,
+    });
+    Ok(Detail {
+        runs: ended.collect(),
+        heartbeat,
+    })
 }
 
 fn update(
@@ -332,10 +357,16 @@ fn missing() -> Problem {
     Problem::missing("heartbeat")
 }
 
-fn tagged(found: &heartbeats::Heartbeat, viewer: &Viewer) -> Tagged<Heartbeat> {
+fn tagged(found: &Detail, viewer: &Viewer) -> Tagged<HeartbeatDetail> {
+    let Detail { heartbeat, runs } = found;
+    let heartbeats::Heartbeat {
+        settings, state, ..
+    } = heartbeat;
+    let suggestion = suggest_grace(settings, state, runs, viewer.now());
+    let shown = Heartbeat::of(heartbeat, viewer);
     Tagged {
-        version: found.version,
-        body: Heartbeat::of(found, viewer),
+        version: heartbeat.version,
+        body: HeartbeatDetail::new(shown, settings.grace, suggestion),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nightbeat_domain::{IgnoredBecause, Metric, RunId, Signal, SignalKind};
+use nightbeat_domain::{IgnoredBecause, Metric, RunId, Signal, SignalKind, UnixMicros};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -88,4 +88,52 @@ async fn a_cut_body_is_marked() {
     assert_eq!(signal["body_truncated"], true);
     assert_eq!(signal["body_bytes"], 1_000);
     assert_eq!(signal["body"], "head");
+}
+
+/// 03:30 in Madrid on the nights after 2030-02-01, told by the signals' own times; nothing waits.
+fn night(number: u32) -> UnixMicros {
+    let first: jiff::Timestamp = "2030-02-02T02:30:00Z".parse().unwrap();
+    UnixMicros::from(first) + Duration::from_secs(86_400) * number
+}
+
+#[tokio::test]
+async fn a_grace_is_suggested_once_five_runs_were_seen() {
+    let api = Api::new().await;
+    let schedule = json!({"cron": "30 3 * * *", "timezone": "Europe/Madrid"});
+    let body = json!({"name": "job", "schedule": schedule, "grace": 5400});
+    let job = api.post("/heartbeats", body).await.is(201);
+    for (number, minutes) in [12, 41, 20, 15, 30].into_iter().enumerate() {
+        let shown = api.get("/heartbeats/job").await.is(200);
+        assert_eq!(shown["grace_suggestion"], Value::Null, "night {number}");
+        let start = night(number as u32);
+        api.record(&job, Signal::new(SignalKind::Start, start), None)
+            .await;
+        let end = start + Duration::from_secs(60 * minutes) + Duration::from_millis(500);
+        api.record(&job, Signal::new(SignalKind::Success, end), None)
+            .await;
+    }
+
+    let shown = api.get("/heartbeats/job").await.is(200);
+    assert_eq!(
+        shown["grace_suggestion"],
+        json!({
+            "grace": 5400, "shortest_run": 720.5, "longest_run": 2460.5, "latest": 2460.5, "runs": 5,
+            "text": "runs take 12–42 min; grace 90 min is comfortable",
+        })
+    );
+    let seen_by_others = api.look("/heartbeats/job").await.is(200);
+    assert_eq!(
+        seen_by_others["grace_suggestion"],
+        shown["grace_suggestion"]
+    );
+    // It follows an edit at once. In lists it is left out: it costs a look at the runs.
+    let edited = api.patch("/heartbeats/job", json!({"grace": 1800})).await;
+    let suggestion = edited.is(200)["grace_suggestion"].clone();
+    assert_eq!(suggestion["grace"], 5400);
+    assert_eq!(
+        suggestion["text"],
+        "runs take 12–42 min; grace 30 min is short, 90 min would be comfortable"
+    );
+    let list = api.get("/heartbeats").await.is(200);
+    assert_eq!(items(&list)[0].get("grace_suggestion"), None);
 }

@@ -4,6 +4,7 @@
 mod change;
 mod channel;
 mod delivery;
+mod grace;
 mod heartbeat;
 mod incident;
 mod key;
@@ -20,6 +21,7 @@ mod viewer;
 pub(super) use change::Change;
 pub(super) use channel::{Channel, ChannelEdit, ChannelKind, MASK, NewChannel, TestResult};
 pub(super) use delivery::{Delivery, DeliveryState};
+pub(super) use grace::HeartbeatDetail;
 pub(super) use heartbeat::{Heartbeat, HeartbeatEdit, NewHeartbeat, Status};
 pub(super) use incident::{Incident, Snooze};
 pub(super) use key::{Key, NewKey};

@@ -50,12 +50,13 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A duration in seconds, with a fraction.
+/// The time between, in seconds with a fraction.
 pub(super) fn seconds(from: Option<UnixMicros>, to: UnixMicros) -> Option<f64> {
     from.map(|from| fraction(to.since(from)))
 }
 
-fn fraction(span: Duration) -> f64 {
+/// A duration in seconds, with a fraction.
+pub(super) fn fraction(span: Duration) -> f64 {
     // Whole microseconds divided once: the nearest number, 0.25 and not 0.249999….
     span.as_micros() as f64 / 1e6
 }
