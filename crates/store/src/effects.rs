@@ -15,7 +15,7 @@ use crate::{NewHeartbeat, Result, StoreError, Watched};
 
 /// How long an alert that may travel with others waits for them: a judgement of many heartbeats takes
 /// several transactions.
-const DIGEST_COLLECTS: Duration = Duration::from_secs(3);
+pub const DIGEST_COLLECTS: Duration = Duration::from_secs(3);
 
 /// How much of the last output an alert carries, in characters and in lines.
 const TAIL_CHARS_MAX: usize = 1_000;
@@ -197,7 +197,7 @@ fn queue(sql: &mut dyn Sql, snapshot: &AlertSnapshot, channel: ChannelId) -> Res
 }
 
 /// The name of an alert's event, as receivers see it.
-fn event(alert: &Alert) -> &'static str {
+pub fn event(alert: &Alert) -> &'static str {
     match alert.kind {
         AlertKind::Unverified if alert.digest => "digest",
         AlertKind::Down | AlertKind::Unverified => "down",
@@ -214,7 +214,8 @@ fn output_tail(sql: &mut dyn Sql, signal: i64) -> Result<Option<String>> {
     Ok(body.and_then(|body| last_lines(&body)))
 }
 
-fn last_lines(body: &[u8]) -> Option<String> {
+/// The last lines of a body, as an alert carries them; `None` where there is nothing to see.
+pub fn last_lines(body: &[u8]) -> Option<String> {
     // A character is at most four bytes: what is cut off here could not be shown anyway.
     let from = body.len().saturating_sub(4 * TAIL_CHARS_MAX);
     let text = String::from_utf8_lossy(&body[from..]);

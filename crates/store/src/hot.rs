@@ -45,7 +45,8 @@ pub struct Done {
 
 impl Done {
     /// What two transactions did that one batch took.
-    pub(crate) fn and(mut self, mut second: Self) -> Self {
+    #[must_use]
+    pub fn and(mut self, mut second: Self) -> Self {
         self.recorded.append(&mut second.recorded);
         self.watched.append(&mut second.watched);
         self.deliveries += second.deliveries;

@@ -21,6 +21,7 @@ mod sqlite;
 mod store;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
+pub use effects::{DIGEST_COLLECTS, event, last_lines};
 pub use error::{Result, StoreError};
 pub use retention::{PruneCursor, PruneProgress, Retention};
 pub use sqlite::portable::Portable;

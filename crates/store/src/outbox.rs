@@ -16,10 +16,10 @@ use crate::{Result, StoreError};
 pub const FALLBACK_AFTER: Duration = Duration::from_secs(120);
 
 /// How many alerts get a copy for the fallback channel in one transaction.
-const FALLBACKS_AT_ONCE: u32 = 500;
+pub const FALLBACKS_AT_ONCE: u32 = 500;
 
 /// How many channels are looked after in one claim.
-const CHANNELS_AT_ONCE: usize = 200;
+pub const CHANNELS_AT_ONCE: usize = 200;
 
 /// How long alerts wait for a channel whose row cannot be read.
 const BROKEN_CHANNEL_PAUSE: Duration = Duration::from_secs(60);
@@ -101,7 +101,7 @@ pub enum DeliveryEnding {
 
 /// A message that was under way this often when its server died may be what kills it: it waits out its
 /// lease.
-const FREED_ATTEMPTS_MAX: u32 = 3;
+pub const FREED_ATTEMPTS_MAX: u32 = 3;
 
 /// A server begins: nobody else sends, so what was under way when the last one died is free at once.
 pub(crate) fn free_leases(sql: &mut dyn Sql) -> Result<()> {
