@@ -7,6 +7,7 @@
 mod arrival;
 mod codec;
 pub mod control;
+pub mod dump;
 mod effects;
 mod error;
 mod fields;

@@ -267,7 +267,6 @@ impl Model {
         let previous = hot.newest_signal;
         let number = self.signals.push(SignalRow {
             previous,
-            heartbeat,
             arrival: arrival.clone(),
             ignored: observed.ignored,
         });

@@ -12,6 +12,7 @@
 //! since when an incident was acknowledged, and retention ([`Model::forget_before`] only frees memory).
 
 mod changes;
+mod dump;
 mod hot;
 mod mutants;
 mod nodes;

@@ -148,7 +148,7 @@ impl Outbox {
         let head = waiting.first().copied();
         waiting.insert(number);
         if head.is_none_or(|head| number < head) {
-            for number in head {
+            if let Some(number) = head {
                 lane.due.remove(&due_key(&self.rows, number));
             }
             lane.due.insert(due_key(&self.rows, number));

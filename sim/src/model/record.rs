@@ -28,7 +28,6 @@ impl Model {
         {
             let number = self.runs.push(RunRow {
                 previous: row.hot.newest_run,
-                heartbeat,
                 run,
             });
             row.hot.newest_run = Some(number);

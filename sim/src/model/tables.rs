@@ -59,7 +59,6 @@ pub(super) struct ChannelRow {
 #[derive(Debug, Clone)]
 pub(super) struct SignalRow {
     pub(super) previous: Option<i64>,
-    pub(super) heartbeat: HeartbeatId,
     pub(super) arrival: Arrival,
     pub(super) ignored: Option<IgnoredBecause>,
 }
@@ -67,7 +66,6 @@ pub(super) struct SignalRow {
 #[derive(Debug, Clone)]
 pub(super) struct RunRow {
     pub(super) previous: Option<i64>,
-    pub(super) heartbeat: HeartbeatId,
     pub(super) run: FinishedRun,
 }
 
