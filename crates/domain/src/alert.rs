@@ -177,6 +177,7 @@ pub struct HeartbeatFacts {
     /// Its tags.
     pub tags: Vec<String>,
     /// When a success is expected.
+    #[serde(deserialize_with = "Schedule::deserialize_stored")]
     pub schedule: Schedule,
 }
 

@@ -1,7 +1,7 @@
 //! What people's own steps change: create, edit, pause, resume, acknowledge, snooze.
 
 use crate::effects::{Decision, Effects};
-use crate::expect::{expected_since_quiet, first_expected};
+use crate::expect::{counts_from_last_run, expected_since_quiet, first_expected};
 use crate::{Cause, Closing, HeartbeatId, Phase, Settings, State, UnixMicros};
 
 impl State {
@@ -24,6 +24,7 @@ impl State {
             runs: Vec::new(),
             finished: Vec::new(),
             incident: None,
+            moved: None,
         };
         state.wake_at = state.next_wake(settings);
         state
@@ -155,6 +156,13 @@ impl Decision<'_> {
                 break;
             }
             expected = expected.and_then(|at| first_expected(&settings.schedule, at));
+        }
+        // Nothing was late. A wall clock's instant that passed before anyone expected something then was not
+        // missed: the job will follow the new schedule from now on.
+        let passed = |expected: Option<UnixMicros>| expected.is_some_and(|at| at <= self.at);
+        let on_time = !missed && !passed(self.state.expected_at);
+        if on_time && passed(expected) && !counts_from_last_run(&settings.schedule) {
+            expected = first_expected(&settings.schedule, self.at);
         }
         let overdue = overdue_at(expected, self.at);
         // A down stays what it is; before an unverified is confirmed, there is a fresh grace too.

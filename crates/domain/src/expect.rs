@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{GapLedger, Schedule, Settings, State, UnixMicros};
+use crate::missing_zone::longest_wait;
+use crate::{GapLedger, Moved, Schedule, Settings, State, UnixMicros};
 
 /// The most that a success may come before its instant and still count for it: a host whose clock is a
 /// few seconds ahead must not raise an alarm.
@@ -31,6 +32,9 @@ pub struct Surroundings<'a> {
 
 /// When the next success is expected, after the heartbeat was armed (created, resumed) at `at`.
 pub(crate) fn first_expected(schedule: &Schedule, at: UnixMicros) -> Option<UnixMicros> {
+    if schedule.lacks_rules() {
+        return longest_wait(schedule, at).map(|wait| at + wait);
+    }
     schedule.next_after(at.timestamp()).map(UnixMicros::from)
 }
 
@@ -40,7 +44,7 @@ pub(crate) fn first_expected(schedule: &Schedule, at: UnixMicros) -> Option<Unix
 /// instant: within the smaller of [`EARLY_MAX`] and a tenth of the distance to the previous instant.
 pub(crate) fn expected_after_run(schedule: &Schedule, at: UnixMicros) -> Option<UnixMicros> {
     let next = first_expected(schedule, at)?;
-    if schedule.interval().is_none() && next.since(at) <= early_tolerance(schedule, next) {
+    if !counts_from_last_run(schedule) && next.since(at) <= early_tolerance(schedule, next) {
         return first_expected(schedule, next);
     }
     Some(next)
@@ -55,9 +59,42 @@ pub(crate) fn expected_since_quiet(schedule: &Schedule, state: &State) -> Option
     }
 }
 
-/// How long before `instant` a success counts for it already. Zero for an interval.
+/// When the next success is expected, after a run ended at `ended_at` that is the last one by now. A run
+/// at the instant of before counts for one that new zone rules have moved since: its machine may not have
+/// them yet.
+pub(crate) fn expected_after_end(
+    schedule: &Schedule,
+    state: &State,
+    ended_at: UnixMicros,
+) -> Option<UnixMicros> {
+    let next = expected_since_quiet(schedule, state);
+    past_moved(schedule, state.moved_slot(), ended_at, next)
+}
+
+/// `next`, or what comes after the moved instant, where a run that ended at `ended_at` counts for that.
+pub(crate) fn past_moved(
+    schedule: &Schedule,
+    moved: Option<Moved>,
+    ended_at: UnixMicros,
+    next: Option<UnixMicros>,
+) -> Option<UnixMicros> {
+    match moved {
+        Some(moved) if moved.from <= ended_at + early_tolerance(schedule, moved.from) => {
+            next.max(first_expected(schedule, moved.to))
+        }
+        _ => next,
+    }
+}
+
+/// Whether any success moves what is expected on: an interval does so, and a wall clock that nobody can
+/// read any more.
+pub(crate) fn counts_from_last_run(schedule: &Schedule) -> bool {
+    schedule.interval().is_some() || schedule.lacks_rules()
+}
+
+/// How long before `instant` a success counts for it already. Zero where any success moves it on.
 pub(crate) fn early_tolerance(schedule: &Schedule, instant: UnixMicros) -> Duration {
-    if schedule.interval().is_some() {
+    if counts_from_last_run(schedule) {
         return Duration::ZERO;
     }
     (period(schedule, instant) / 10).min(EARLY_MAX)

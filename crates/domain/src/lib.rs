@@ -12,6 +12,7 @@ mod elapse;
 mod expect;
 mod gap;
 mod ids;
+mod missing_zone;
 pub mod nodes;
 mod observe;
 mod settings;
@@ -21,6 +22,7 @@ mod suggest;
 mod time;
 mod verdict;
 mod wake;
+mod zone_rules;
 
 pub use alert::{
     Alert, AlertKind, AlertSnapshot, Cause, Claim, Closing, HeartbeatFacts, IncidentFacts,
@@ -30,14 +32,15 @@ pub use elapse::elapse;
 pub use expect::{EARLY_MAX, Maintenance, Surroundings};
 pub use gap::{Gap, GapKind, GapLedger};
 pub use ids::{ChannelId, DeliveryId, HeartbeatId, IncidentId, ProjectId, RunId};
-pub use nightbeat_calendar::{Interval, Schedule, ScheduleError};
+pub use nightbeat_calendar::{Interval, Schedule, ScheduleError, Zone, ZoneData};
 pub use nightbeat_evidence::{BrokenRule, Metric, Severity};
 pub use observe::{Observed, observe};
 pub use settings::{Settings, SettingsError};
 pub use signal::{IgnoredBecause, Signal, SignalKind};
-pub use state::{LastRun, OpenIncident, OpenRun, Outcome, Phase, State, Status};
+pub use state::{LastRun, Moved, OpenIncident, OpenRun, Outcome, Phase, State, Status};
 pub use suggest::{
     Awaited, GraceFit, GraceSuggestion, RUNS_MAX as SUGGESTION_RUNS_MAX,
     SUCCESSES_MIN as SUGGESTION_SUCCESSES_MIN, suggest_grace,
 };
 pub use time::{UnixMicros, seconds};
+pub use zone_rules::follow_zone_rules;

@@ -3,7 +3,7 @@
 use nightbeat_evidence::Severity;
 
 use crate::effects::{Decision, Effects, FinishedRun, Particulars};
-use crate::expect::{expected_after_run, expected_since_quiet};
+use crate::expect::{expected_after_end, expected_after_run};
 use crate::verdict::patience;
 use crate::{
     Cause, Claim, Closing, HeartbeatId, IgnoredBecause, LastRun, OpenRun, Outcome, Phase, RunId,
@@ -150,7 +150,7 @@ impl Decision<'_> {
             ended_at,
             outcome,
         });
-        self.state.expected_at = expected_since_quiet(&settings.schedule, self.state);
+        self.state.expected_at = expected_after_end(&settings.schedule, self.state, ended_at);
         let particulars = Particulars {
             run_started_at: started_at,
             exit_code: signal.exit_code,

@@ -13,6 +13,7 @@ use crate::time::seconds;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// When a success is expected.
+    #[serde(deserialize_with = "Schedule::deserialize_stored")]
     pub schedule: Schedule,
     /// How long after *expected at* the success may arrive. 1 s to 10 years.
     #[serde(with = "seconds")]

@@ -128,6 +128,15 @@ pub struct OpenIncident {
     pub held_back: bool,
 }
 
+/// What was expected at one instant, and is now expected at a later one: its time zone has new rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// By the rules of before. A machine that still has them runs the job here.
+    pub from: UnixMicros,
+    /// By the present rules.
+    pub to: UnixMicros,
+}
+
 /// What is known of a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -163,6 +172,8 @@ pub struct State {
     pub finished: Vec<RunId>,
     /// The incident that is open.
     pub incident: Option<OpenIncident>,
+    /// How new zone rules moved `expected_at` last. Of interest while it is still [`Moved::to`].
+    pub moved: Option<Moved>,
 }
 
 impl State {
@@ -170,6 +181,12 @@ impl State {
     pub const RUNS_MAX: usize = 32;
     /// How many ended run ids are remembered, to know a start that arrives after its own end.
     pub const FINISHED_MAX: usize = 8;
+
+    /// How new zone rules moved what is expected now.
+    pub(crate) fn moved_slot(&self) -> Option<Moved> {
+        self.moved
+            .filter(|moved| self.expected_at == Some(moved.to))
+    }
 
     /// Since when a run is on, where one is: the start of the oldest that has not overrun.
     pub fn running_since(&self) -> Option<UnixMicros> {

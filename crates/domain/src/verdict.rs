@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::expect::{
-    MICROSECOND, Surroundings, after_maintenance, early_tolerance, expected_after_run,
-    expected_since_quiet, first_expected, last_instant, period,
+    MICROSECOND, Surroundings, after_maintenance, counts_from_last_run, early_tolerance,
+    expected_after_run, expected_since_quiet, first_expected, last_instant, past_moved, period,
 };
-use crate::{Gap, Maintenance, Settings, State, UnixMicros};
+use crate::{Gap, Maintenance, Moved, Settings, State, UnixMicros};
 
 /// A gap shorter than this never keeps an *unverified* quiet, whatever the interval.
 const SHORT_GAP: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ pub(crate) struct Verdict {
     pub(crate) digest: bool,
     /// The gaps that count.
     pub(crate) gaps: Vec<Gap>,
+    /// How new zone rules moved what is expected: a run that we did not see may have been for that.
+    moved: Option<Moved>,
 }
 
 impl Verdict {
@@ -35,13 +37,14 @@ impl Verdict {
             unverified_at: None,
             digest: false,
             gaps: Vec::new(),
+            moved: None,
         }
     }
 
     /// Puts *down* off to `at`, and on past the gaps that make that uncertain too.
     fn not_before(&mut self, settings: &Settings, at: UnixMicros, around: Surroundings<'_>) {
         if at > self.down_at {
-            self.down_at = certain_from(settings, self.down_at, at, around);
+            self.down_at = certain_from(settings, self.moved, self.down_at, at, around);
         }
     }
 
@@ -77,7 +80,9 @@ pub(crate) fn missed_verdict(
     around: Surroundings<'_>,
 ) -> Verdict {
     let since = silent_since(settings, state, expected);
-    let mut verdict = verdict(settings, since, expected, expected + settings.grace, around);
+    let deadline = expected + settings.grace;
+    let moved = state.moved_slot();
+    let mut verdict = verdict(settings, moved, since, expected, deadline, around);
     if verdict.unverified_at.is_some() {
         let quiet = state.quiet_since();
         let overran = state.runs.iter().filter(|run| run.overran);
@@ -102,7 +107,8 @@ pub(crate) fn overran_verdict(
         let expected = state.expected_at.unwrap_or(started);
         since = since.min(silent_since(settings, state, expected));
     }
-    let mut verdict = verdict(settings, since, deadline, deadline, around);
+    let moved = state.moved_slot();
+    let mut verdict = verdict(settings, moved, since, deadline, deadline, around);
     if verdict.unverified_at.is_none() {
         return verdict;
     }
@@ -126,12 +132,15 @@ pub(crate) fn overran_verdict(
 fn silent_since(settings: &Settings, state: &State, expected: UnixMicros) -> UnixMicros {
     let schedule = &settings.schedule;
     let quiet = state.quiet_since() + MICROSECOND;
-    if schedule.interval().is_some() {
+    if counts_from_last_run(schedule) {
         // Any signal would have moved the deadline.
         return quiet;
     }
     // A success before this instant would not have satisfied it anyway.
-    let instant = last_instant(schedule, expected);
+    let mut instant = last_instant(schedule, expected);
+    if let Some(moved) = state.moved_slot() {
+        instant = instant.min(moved.from);
+    }
     let mut since = instant - early_tolerance(schedule, instant);
     if settings.failure_threshold > 1 && state.failures > 0 {
         // But it would have satisfied an earlier one of the same row, or ended a run that overran.
@@ -153,6 +162,7 @@ pub(crate) fn patience(settings: &Settings) -> Duration {
 /// The verdict on silence from `since` to `deadline`; the period is measured at `instant`.
 fn verdict(
     settings: &Settings,
+    moved: Option<Moved>,
     since: UnixMicros,
     instant: UnixMicros,
     deadline: UnixMicros,
@@ -177,16 +187,18 @@ fn verdict(
     };
     let latest = counted.len().saturating_sub(crate::Alert::GAPS_MAX);
     Verdict {
-        down_at: certain_from(settings, since, deadline, around),
+        down_at: certain_from(settings, moved, since, deadline, around),
         unverified_at: Some(unverified_at),
         digest: !(short && over),
         gaps: counted[latest..].to_vec(),
+        moved,
     }
 }
 
 /// The first instant by which a living job must have been heard outside every gap.
 fn certain_from(
     settings: &Settings,
+    moved: Option<Moved>,
     since: UnixMicros,
     deadline: UnixMicros,
     around: Surroundings<'_>,
@@ -195,7 +207,7 @@ fn certain_from(
     let mut since = since;
     while let Some(gap) = around.gaps.touching(since, certain).first() {
         since = gap.to;
-        let expected = last_miss_after(settings, gap.to, around.maintenance);
+        let expected = last_miss_after(settings, moved, gap.to, around.maintenance);
         certain = certain.max(expected + settings.grace);
     }
     certain
@@ -203,11 +215,18 @@ fn certain_from(
 
 /// Had a success come in the last moment of a gap that ended at `end`: the instant whose miss would then
 /// open an incident.
-fn last_miss_after(settings: &Settings, end: UnixMicros, windows: &[Maintenance]) -> UnixMicros {
+fn last_miss_after(
+    settings: &Settings,
+    moved: Option<Moved>,
+    end: UnixMicros,
+    windows: &[Maintenance],
+) -> UnixMicros {
     let schedule = &settings.schedule;
-    let first = match schedule.interval() {
-        Some(interval) => Some(end + interval.duration()),
-        None => expected_after_run(schedule, end - MICROSECOND),
+    let first = if let Some(interval) = schedule.interval() {
+        Some(end + interval.duration())
+    } else {
+        let last = end - MICROSECOND;
+        past_moved(schedule, moved, last, expected_after_run(schedule, last))
     };
     last_of_row(settings, first, settings.failure_threshold, windows).unwrap_or(end)
 }

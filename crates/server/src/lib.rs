@@ -17,5 +17,6 @@ mod router;
 mod serve;
 pub mod span;
 mod web;
+mod zones;
 
 pub use serve::{Server, serve};

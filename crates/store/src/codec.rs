@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use nightbeat_domain::{
-    HeartbeatId, IgnoredBecause, LastRun, Metric, OpenIncident, OpenRun, Outcome, Phase, RunId,
-    SignalKind, State, UnixMicros,
+    HeartbeatId, IgnoredBecause, LastRun, Metric, Moved, OpenIncident, OpenRun, Outcome, Phase,
+    RunId, SignalKind, State, UnixMicros,
 };
 use serde::de::value::{Error as NoSuchName, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -50,6 +50,8 @@ struct Rare {
     finished: Vec<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<OpenIncident>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<Moved>,
 }
 
 impl Columns {
@@ -136,6 +138,7 @@ impl Columns {
             runs: rare.runs,
             finished: rare.finished,
             incident: rare.incident,
+            moved: rare.moved,
         })
     }
 
@@ -185,14 +188,18 @@ impl Columns {
 }
 
 fn rare(state: &State) -> Result<Option<String>> {
-    if state.runs.is_empty() && state.finished.is_empty() && state.incident.is_none() {
-        return Ok(None);
-    }
     let rare = Rare {
         runs: state.runs.clone(),
         finished: state.finished.clone(),
         incident: state.incident.clone(),
+        // What is expected has moved on by itself since: of no more interest.
+        moved: state
+            .moved
+            .filter(|moved| state.expected_at == Some(moved.to)),
     };
+    if rare == Rare::default() {
+        return Ok(None);
+    }
     json(&rare).map(Some)
 }
 

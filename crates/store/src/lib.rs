@@ -20,6 +20,7 @@ mod retention;
 pub mod sql;
 mod sqlite;
 mod store;
+mod zones;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
 pub use effects::{DIGEST_COLLECTS, event, last_lines};
@@ -27,4 +28,5 @@ pub use error::{Result, StoreError};
 pub use retention::{PruneCursor, PruneProgress, Retention};
 pub use sqlite::portable::Portable;
 pub use sqlite::{BackupDone, CheckReport, CheckedPart, check_sqlite};
-pub use store::{Opened, Opener, Store};
+pub use store::{Opened, Opener, Store, ZoneReport};
+pub use zones::{MovedHeartbeat, StoredZone};

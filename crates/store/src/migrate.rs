@@ -22,11 +22,18 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "first",
-    sql: include_str!("migrations/0001_first.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "first",
+        sql: include_str!("migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "zone_rules",
+        sql: include_str!("migrations/0002_zone_rules.sql"),
+    },
+];
 
 /// Applies what is missing. [`StoreError::Fatal`] when the file belongs to another program, or to a newer
 /// version of this one.
@@ -142,16 +149,20 @@ mod tests {
 
     use super::*;
 
-    const SECOND: Migration = Migration {
-        version: 2,
-        name: "second",
-        sql: "CREATE TABLE second (a INTEGER) STRICT;",
-    };
+    /// The newest version that there is.
+    const NEWEST: u32 = MIGRATIONS.len() as u32;
 
-    fn with_second(sql: &'static str) -> [Migration; 2] {
-        let [first] = MIGRATIONS;
-        [first, Migration { sql, ..SECOND }]
+    /// All migrations, and one more.
+    fn with_next(sql: &'static str) -> Vec<Migration> {
+        let next = Migration {
+            version: NEWEST + 1,
+            name: "next",
+            sql,
+        };
+        MIGRATIONS.into_iter().chain([next]).collect()
     }
+
+    const NEXT: &str = "CREATE TABLE next (a INTEGER) STRICT;";
 
     fn open(path: &Path) -> Connection {
         Connection::open(path).unwrap()
@@ -189,7 +200,8 @@ mod tests {
         let before = dump(&again);
         migrate(&mut again).unwrap();
         assert_eq!(dump(&again), before);
-        assert_eq!(versions(&again), [(1, "first".to_owned())]);
+        let all = MIGRATIONS.map(|migration| (migration.version, migration.name.to_owned()));
+        assert_eq!(versions(&again), all);
         // The header says "NBEA" at byte 68 (https://sqlite.org/fileformat2.html#application_id).
         assert_eq!(std::fs::read(&path).unwrap()[68..72], *b"NBEA");
     }
@@ -200,9 +212,9 @@ mod tests {
         let path = folder.path().join("beats.db");
         migrate(&mut open(&path)).unwrap();
         let mut connection = open(&path);
-        apply(&mut connection, &with_second(SECOND.sql)).unwrap();
-        let names: Vec<_> = versions(&connection).into_iter().map(|it| it.0).collect();
-        assert_eq!(names, [1, 2]);
+        apply(&mut connection, &with_next(NEXT)).unwrap();
+        let applied: Vec<_> = versions(&connection).into_iter().map(|it| it.0).collect();
+        assert_eq!(applied, (1..=NEWEST + 1).collect::<Vec<_>>());
     }
 
     #[test]
@@ -210,24 +222,25 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         let before = dump(&connection);
-        let half = with_second("CREATE TABLE second (a INTEGER) STRICT; CREATE TABLE project (a);");
+        let half = with_next("CREATE TABLE next (a INTEGER) STRICT; CREATE TABLE project (a);");
         let error = apply(&mut connection, &half).unwrap_err();
         assert!(matches!(error, StoreError::Broken(_)), "{error}");
         assert_eq!(dump(&connection), before);
-        assert_eq!(versions(&connection).len(), 1);
+        assert_eq!(versions(&connection).len(), MIGRATIONS.len());
     }
 
     #[test]
     fn an_older_binary_refuses_a_newer_schema() {
         let mut connection = Connection::open_in_memory().unwrap();
-        apply(&mut connection, &with_second(SECOND.sql)).unwrap();
+        apply(&mut connection, &with_next(NEXT)).unwrap();
         let error = migrate(&mut connection).unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, StoreError::Fatal(_)), "{text}");
-        assert!(
-            text.contains("its schema is version 2, and this nightbeat knows versions up to 1"),
-            "{text}"
+        let both = format!(
+            "its schema is version {}, and this nightbeat knows versions up to {NEWEST}",
+            NEWEST + 1
         );
+        assert!(text.contains(&both), "{text}");
     }
 
     #[test]
@@ -269,6 +282,6 @@ mod tests {
                 opener.join().unwrap().unwrap();
             }
         });
-        assert_eq!(versions(&open(&path)).len(), 1);
+        assert_eq!(versions(&open(&path)).len(), MIGRATIONS.len());
     }
 }

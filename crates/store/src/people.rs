@@ -89,7 +89,8 @@ pub fn take_step(
     }))
 }
 
-fn write_state(
+/// Writes all that signals and judgements change.
+pub(crate) fn write_state(
     sql: &mut dyn Sql,
     heartbeat: HeartbeatId,
     settings_id: i64,

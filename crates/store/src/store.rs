@@ -9,6 +9,7 @@ use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
+use crate::zones::{self, MovedHeartbeat, StoredZone};
 use crate::{
     BackupDone, CheckReport, PruneCursor, PruneProgress, Result, Retention, Watched, effects,
 };
@@ -27,6 +28,15 @@ pub struct Opened {
     pub store: Store,
     /// Until when receiving is known to have worked; `None` on a database that never served.
     pub alive_until: Option<UnixMicros>,
+}
+
+/// The time zones of all heartbeats, and what new rules of theirs led to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ZoneReport {
+    /// The zones, by name.
+    pub zones: Vec<StoredZone>,
+    /// The heartbeats that are expected at another instant now.
+    pub moved: Vec<MovedHeartbeat>,
 }
 
 /// Who opens a store.
@@ -123,6 +133,34 @@ impl Store {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(verb).await,
         }
+    }
+
+    /// Brings every heartbeat in line with the present rules of its time zone, where those have changed
+    /// since the last start. Call it before anything is judged; cut off, the next call goes on.
+    pub async fn follow_zone_rules(&self, now: UnixMicros) -> Result<ZoneReport> {
+        let zones = self.read(zones::survey).await?;
+        let zones = Arc::new(zones);
+        let mut moved = Vec::new();
+        let mut after = (!zones.affected.is_empty()).then(zones::nobody);
+        while let Some(from) = after {
+            let affected = Arc::clone(&zones);
+            let page = self.write(move |sql| {
+                let mut moved = Vec::new();
+                let last = zones::follow_page(sql, &affected.affected, from, now, &mut moved)?;
+                Ok((last, moved))
+            });
+            let (last, of_page) = page.await?;
+            moved.extend(of_page);
+            after = last;
+        }
+        if zones.stored.iter().any(|zone| zone.changed) {
+            let zones = Arc::clone(&zones);
+            self.write(move |sql| zones::remember(sql, &zones)).await?;
+        }
+        Ok(ZoneReport {
+            zones: zones.stored.clone(),
+            moved,
+        })
     }
 
     /// Everything that is to be watched, in any order: what a watcher starts with.

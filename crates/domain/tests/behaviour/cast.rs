@@ -4,10 +4,12 @@
 //! on a later day of the story, `"2d 02:00"` (day 1 is the first).
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use nightbeat_calendar::{Cron, OnCalendar};
 use nightbeat_domain::{
     Alert, AlertKind, BrokenRule, Cause, Claim, Effects, Gap, GapKind, GapLedger, HeartbeatId,
     Maintenance, Observed, Phase, RunId, Schedule, Settings, Severity, Signal, SignalKind, State,
-    Status, Surroundings, UnixMicros, control, elapse, observe,
+    Status, Surroundings, UnixMicros, Zone, control, elapse, follow_zone_rules, observe,
 };
 use uuid::Uuid;
 
@@ -74,7 +76,15 @@ impl Beat {
         Self::on(serde_json::from_str(&json).unwrap())
     }
 
-    fn on(schedule: Schedule) -> Self {
+    /// The same in a zone `Test/Zone` with the rules of a POSIX TZ string: `"TST-2"` is two hours ahead of
+    /// UTC.
+    pub(crate) fn cron_by_rules(expression: &str, rules: &str) -> Self {
+        let zone = Zone::with_rules("Test/Zone", TimeZone::posix(rules).unwrap());
+        Self::on(Cron::parse(expression, &zone).unwrap().into())
+    }
+
+    /// A heartbeat created at 00:00 that is expected by this schedule, with a grace of one hour.
+    pub(crate) fn on(schedule: Schedule) -> Self {
         let settings = Settings::new(schedule);
         let state = State::new(&settings, at("00:00"));
         Self {
@@ -214,7 +224,7 @@ impl Beat {
         self
     }
 
-    fn elapse_at(&mut self, end: UnixMicros) {
+    pub(crate) fn elapse_at(&mut self, end: UnixMicros) {
         for _ in 0..10_000 {
             match self.state.wake_at {
                 Some(wake) if wake <= end => self.look(wake.max(self.now)),
@@ -248,6 +258,32 @@ impl Beat {
         let effects = control::edit(self.id, &self.settings, &mut self.state, at(time));
         self.note(effects);
         self
+    }
+
+    /// The server starts again, and its zone has these rules by now; whether that moved what is expected.
+    pub(crate) fn new_rules_at(&mut self, time: &str, rules: &str) -> bool {
+        self.follow_rules(at(time), rules)
+    }
+
+    pub(crate) fn follow_rules(&mut self, now: UnixMicros, rules: &str) -> bool {
+        let zone = Zone::with_rules("Test/Zone", TimeZone::posix(rules).unwrap());
+        self.settings.schedule = match &self.settings.schedule {
+            Schedule::Cron(cron) => Cron::parse(cron.expression(), &zone).unwrap().into(),
+            Schedule::OnCalendar(events) => OnCalendar::parse(events.expression(), &zone)
+                .unwrap()
+                .into(),
+            other => panic!("{other:?} has no zone"),
+        };
+        let moved = follow_zone_rules(&self.settings, &mut self.state, now);
+        let again = follow_zone_rules(&self.settings, &mut self.state, now);
+        assert!(!again, "a second start moves nothing");
+        moved
+    }
+
+    /// When the next success is expected.
+    #[track_caller]
+    pub(crate) fn assert_expected(&self, time: &str) {
+        assert_eq!(self.state.expected_at, Some(at(time)));
     }
 
     pub(crate) fn pause_at(&mut self, time: &str) -> &mut Self {

@@ -34,6 +34,35 @@ fn what_an_edit_makes_overdue_gets_a_fresh_grace() {
     beat.assert_told(&[(DOWN, "21:00")]);
 }
 
+/// Each expression is an instant that passed since the last run, before or after its grace.
+#[test]
+fn an_instant_that_passed_before_the_edit_was_not_missed() {
+    for passed in ["0 12 * * *", "30 14 * * *", "0 14,15 * * *"] {
+        let mut beat = Beat::cron("30 2 * * *", "UTC");
+        beat.success_at("02:32");
+        beat.edit_at("15:00", |settings| {
+            settings.schedule = Schedule::cron(passed, "UTC").unwrap();
+        });
+        beat.elapse_until("2d 12:00");
+        beat.assert_told(&[]);
+        beat.elapse_until("9d 00:00");
+        assert_eq!(beat.alerts.len(), 1, "{passed}");
+    }
+}
+
+#[test]
+fn a_late_job_stays_due_when_its_schedule_is_edited() {
+    let mut beat = Beat::cron("30 2 * * *", "UTC");
+    beat.success_at("02:32");
+    beat.edit_at("2d 02:50", |settings| {
+        settings.schedule = Schedule::cron("0 1 * * *", "UTC").unwrap();
+    });
+    beat.elapse_until("2d 03:49:59");
+    beat.assert_told(&[]);
+    beat.elapse_until("2d 03:50");
+    beat.assert_told(&[(DOWN, "2d 03:50")]);
+}
+
 #[test]
 fn an_edit_that_makes_it_fine_closes_the_incident() {
     let mut beat = Beat::every(DAY);

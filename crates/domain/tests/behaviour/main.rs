@@ -17,3 +17,5 @@ mod repeats_and_snooze;
 mod runs;
 mod signals;
 mod thresholds;
+mod zone_rules;
+mod zones_that_are_gone;

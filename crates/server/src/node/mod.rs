@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::http::Shutdown;
 use crate::metrics::Metrics;
+use crate::zones;
 use deliver::Deliver;
 pub use intake::Arriving;
 use intake::{Inbound, Intake};
@@ -250,6 +251,10 @@ impl Node {
             tracing::info!(from = %gap.from, to = %gap.to, "was away: what fell due then is unverified");
             self.metrics.gap(&gap);
             self.step(now, Event::Gap(gap));
+        }
+        if let Err(error) = zones::follow(&self.store, now).await {
+            // What was promised before still holds; the next start tries again.
+            tracing::error!(%error, "time zones with new rules could not be followed");
         }
         let watched = self.store.watch_list().await?;
         tracing::info!(heartbeats = watched.len(), "watching");

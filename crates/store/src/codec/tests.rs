@@ -93,10 +93,13 @@ prop_compose! {
         runs in vec(run(), 0..4),
         finished in vec(rid(), 0..4),
         incident in of(incident()),
+        moved_from in of(at()),
     ) -> State {
+        let moved = moved_from.zip(expected_at).map(|(from, to)| Moved { from, to });
         State {
             phase, armed_at, last_signal_at, last_success_at, expected_at, wake_at, failures,
             successes, signals, incidents, alerts, version, last_run, runs, finished, incident,
+            moved,
         }
     }
 }
@@ -128,8 +131,10 @@ proptest! {
     #[test]
     fn a_state_comes_back_from_its_columns_as_it_went(state in state()) {
         let columns = Columns::from_state(&state).unwrap();
-        let nothing_rare =
-            state.runs.is_empty() && state.finished.is_empty() && state.incident.is_none();
+        let nothing_rare = state.runs.is_empty()
+            && state.finished.is_empty()
+            && state.incident.is_none()
+            && state.moved.is_none();
         prop_assert_eq!(columns.rare.is_none(), nothing_rare);
 
         let mut values = vec![Value::from(ROW)];

@@ -189,6 +189,7 @@ pub(crate) fn state() -> State {
         runs: Vec::new(),
         finished: Vec::new(),
         incident: None,
+        moved: None,
     }
 }
 

@@ -15,3 +15,4 @@ mod open;
 mod outbox;
 mod retention;
 mod retention_rest;
+mod zones;
