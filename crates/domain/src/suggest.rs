@@ -79,7 +79,7 @@ pub enum Awaited {
 }
 
 /// The grace that fits, by the newest [`RUNS_MAX`] of `runs`, in any order. `None` with fewer than
-/// [`SUCCESSES_MIN`] successes that say something.
+/// [`SUCCESSES_MIN`] successes that say something, and where nobody knows the schedule's time zone any more.
 ///
 /// It does not know when the schedule was edited: runs from before are seen by the present one.
 pub fn suggest_grace(
@@ -88,6 +88,9 @@ pub fn suggest_grace(
     runs: &[LastRun],
     now: UnixMicros,
 ) -> Option<GraceSuggestion> {
+    if settings.schedule.lacks_rules() {
+        return None;
+    }
     let seen = Seen::of(settings, state.armed_at, runs)?;
     let spacing = settings.schedule.spacing_after(now.timestamp());
     let smallest = spacing.map_or(Duration::MAX, |spacing| spacing.smallest);

@@ -197,6 +197,15 @@ fn a_pause_is_not_taken_for_a_slow_run() {
 }
 
 #[test]
+fn without_a_known_zone_nothing_is_suggested() {
+    let stored = r#"{"cron":"30 3 * * *","timezone":"Atlantis/Old_Town"}"#;
+    let stored = serde_json::from_str::<serde_json::Value>(stored).unwrap();
+    let schedule = Schedule::deserialize_stored(stored).unwrap();
+    let job = Job::on(schedule, HOUR).nights(&[10, 10, 10, 10, 10, 10]);
+    assert_eq!(job.suggestion(), None);
+}
+
+#[test]
 fn a_longest_run_time_leaves_the_start_to_wait_for() {
     let mut job = Job::cron("30 3 * * *", MINUTE * 5).nights(&[180, 200, 190, 180, 210, 200]);
     job.settings.max_run_time = Some(HOUR * 6);
