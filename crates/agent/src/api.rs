@@ -83,6 +83,20 @@ pub struct Heartbeat {
     /// When it was made.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
+    /// Which grace fits, by the runs that were seen; only in the answer for one heartbeat.
+    #[serde(default)]
+    pub grace_suggestion: Option<GraceSuggestion>,
+}
+
+/// Which grace fits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GraceSuggestion {
+    /// Seconds; the present grace where that is comfortable.
+    #[serde(default)]
+    pub grace: u64,
+    /// What was seen, and what follows.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// One execution of the job.

@@ -47,6 +47,7 @@ pub(crate) fn card(
     line("schedule", &schedule(&heartbeat.schedule));
     line("grace", &span(heartbeat.grace));
     line("max run time", &max_run_time(heartbeat));
+    line("observed", &observed(heartbeat));
     line("rules", &rules(heartbeat));
     line("channels", &channel_names(heartbeat, channels));
     line("tags", &heartbeat.tags.join(", "));
@@ -114,6 +115,22 @@ fn max_run_time(heartbeat: &Heartbeat) -> String {
         Some(seconds) => span(seconds),
         None => format!("{} (the grace)", span(heartbeat.grace)),
     }
+}
+
+/// What the runs say about the grace, and the command that sets another one where that is worth it.
+fn observed(heartbeat: &Heartbeat) -> String {
+    let Some(suggestion) = &heartbeat.grace_suggestion else {
+        return String::new();
+    };
+    if suggestion.grace == heartbeat.grace {
+        return suggestion.text.clone();
+    }
+    format!(
+        "{} (nightbeat edit {} --grace {})",
+        suggestion.text,
+        heartbeat.slug,
+        span(suggestion.grace).replace(' ', "")
+    )
 }
 
 /// What differs from what everybody has.
@@ -185,7 +202,9 @@ mod tests {
             "last_signal_at": "2026-11-21T02:00:00Z", "last_success_at": "2026-11-21T02:00:00Z",
             "last_run": {"ended_at": "2026-11-21T02:00:00Z", "duration": 1234.4, "outcome": "ok"},
             "incident_id": "i1", "ping_url": "http://h/api/heartbeat/4c1e",
-            "created_at": "2026-11-01T00:00:00Z", "from_a_newer_server": true
+            "created_at": "2026-11-01T00:00:00Z", "from_a_newer_server": true,
+            "grace_suggestion": {"grace": 5400, "shortest_run": 720.0, "longest_run": 2460.0,
+                "latest": 2460.0, "runs": 30, "text": "runs take 12–41 min; grace 90 min is comfortable"}
         }))
         .unwrap();
         let incident: Incident = serde_json::from_value(json!({
@@ -207,6 +226,7 @@ mod tests {
              \x20 schedule      every 1 d\n\
              \x20 grace         90 min\n\
              \x20 max run time  90 min (the grace)\n\
+             \x20 observed      runs take 12–41 min; grace 90 min is comfortable\n\
              \x20 rules         exit code 3 is a warning; resumed only by hand\n\
              \x20 channels      ops mail, c2\n\
              \x20 tags          prod, db\n\
@@ -215,6 +235,20 @@ mod tests {
              \x20 signal URL    http://h/api/heartbeat/4c1e\n\
              \x20 created       22 d ago (2026-11-01 01:00:00 CET)\n"
         );
+    }
+
+    #[test]
+    fn a_grace_that_does_not_fit_comes_with_the_command_that_sets_another() {
+        let text = "runs take 12–41 min; grace 1 h is short, 90 min would be comfortable";
+        let heartbeat: Heartbeat = serde_json::from_value(json!({
+            "name": "n", "slug": "nightly-backup", "status": "up", "grace": 3600,
+            "grace_suggestion": {"grace": 5400, "text": text}
+        }))
+        .unwrap();
+        let shown = card(&heartbeat, None, &HashMap::new(), &view());
+        let line =
+            format!("  observed      {text} (nightbeat edit nightly-backup --grace 90min)\n");
+        assert!(shown.contains(&line), "{shown}");
     }
 
     #[test]

@@ -171,6 +171,9 @@ fn show_is_a_card_with_the_open_incident_and_names_of_channels() {
     down["status"] = json!("down");
     down["incident_id"] = json!("i1");
     down["channels"] = json!(["c1"]);
+    let text = "runs take 12–41 min; grace 90 min is comfortable";
+    down["grace_suggestion"] = json!({"grace": down["grace"], "shortest_run": 720.0,
+        "longest_run": 2460.0, "latest": 2460.0, "runs": 30, "text": text});
     let incident = json!({"id": "i1", "cause": "missed", "claim": "down",
                           "opened_at": "2026-11-22T03:30:00Z", "text": "no success by 03:30"});
     let server = Server::start()
@@ -187,6 +190,10 @@ fn show_is_a_card_with_the_open_incident_and_names_of_channels() {
         "{card}"
     );
     assert!(card.contains("\n  channels      ops\n"));
+    assert!(
+        card.contains(&format!("\n  observed      {text}\n")),
+        "{card}"
+    );
     let json = server.run(&["show", "nightly-backup", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(json.data()).unwrap(), down);
 }
