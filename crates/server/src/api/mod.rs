@@ -18,6 +18,7 @@ mod openapi;
 mod problem;
 mod project;
 mod runs;
+mod schedules;
 mod shapes;
 mod signals;
 mod slug;
@@ -98,4 +99,5 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(maintenance::delete_maintenance))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
+        .routes(routes!(schedules::preview_schedule))
 }

@@ -78,6 +78,7 @@ fn broken_json() -> Vec<Bad> {
         ("PATCH", "/project"),
         ("POST", "/maintenance"),
         ("POST", "/keys"),
+        ("POST", "/schedules/preview"),
         (
             "POST",
             "/incidents/00000000-0000-4000-8000-000000000000/snooze",

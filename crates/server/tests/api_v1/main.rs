@@ -13,6 +13,7 @@ mod heartbeats;
 mod history;
 mod incidents;
 mod paging;
+mod preview;
 mod small;
 mod support;
 mod told;
