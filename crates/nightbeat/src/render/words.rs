@@ -56,7 +56,10 @@ pub(crate) fn schedule(schedule: &Value) -> String {
         return format!("cron {cron}{zone}");
     }
     match &schedule["calendar"] {
-        Value::String(calendar) => format!("calendar {calendar}{zone}"),
+        Value::String(calendar) => {
+            let lines: Vec<&str> = calendar.lines().collect();
+            format!("calendar {}{zone}", lines.join("; "))
+        }
         Value::Array(several) => {
             let several: Vec<&str> = several.iter().filter_map(Value::as_str).collect();
             format!("calendar {}{zone}", several.join("; "))
@@ -102,6 +105,10 @@ mod tests {
         assert_eq!(
             schedule(&json!({"calendar": ["daily", "Mon 12:00"], "timezone": "UTC"})),
             "calendar daily; Mon 12:00 (UTC)"
+        );
+        assert_eq!(
+            schedule(&json!({"calendar": "daily\nMon 12:00 UTC", "timezone": "Europe/Madrid"})),
+            "calendar daily; Mon 12:00 UTC (Europe/Madrid)"
         );
         assert_eq!(schedule(&json!({"moon": "full"})), r#"{"moon":"full"}"#);
     }

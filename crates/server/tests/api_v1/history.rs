@@ -118,7 +118,7 @@ async fn a_grace_is_suggested_once_five_runs_were_seen() {
         shown["grace_suggestion"],
         json!({
             "grace": 5400, "shortest_run": 720.5, "longest_run": 2460.5, "latest": 2460.5, "runs": 5,
-            "text": "runs take 12–42 min; grace 90 min is comfortable",
+            "text": "runs take 12–41 min; grace 90 min is comfortable",
         })
     );
     let seen_by_others = api.look("/heartbeats/job").await.is(200);
@@ -132,7 +132,7 @@ async fn a_grace_is_suggested_once_five_runs_were_seen() {
     assert_eq!(suggestion["grace"], 5400);
     assert_eq!(
         suggestion["text"],
-        "runs take 12–42 min; grace 30 min is short, 90 min would be comfortable"
+        "runs take 12–41 min; grace 30 min is short, 90 min would be comfortable"
     );
     let list = api.get("/heartbeats").await.is(200);
     assert_eq!(items(&list)[0].get("grace_suggestion"), None);

@@ -112,39 +112,36 @@ fn after_expected(latest: Duration) -> String {
     if latest < Duration::from_secs(1) {
         return "when they are expected".to_owned();
     }
-    let (number, unit) = rough(latest, true);
+    let (number, unit) = rough(latest);
     format!("up to {number} {unit} after they are expected")
 }
 
 /// "12–41 min", "45 s–12 min", "12 min"
 fn range(shortest: Duration, longest: Duration) -> String {
-    let (to, unit) = rough(longest, true);
-    let (from, unit_from) = rough(shortest, false);
+    if longest < Duration::from_secs(1) {
+        return "less than a second".to_owned();
+    }
+    let (to, unit) = rough(longest);
+    let (from, unit_from) = rough(shortest);
     if unit_from != unit && from > 0 {
         return format!("{from} {unit_from}–{to} {unit}");
     }
-    if from == to || shortest == longest {
+    if from == to {
         return format!("{to} {unit}");
     }
     format!("{from}–{to} {unit}")
 }
 
-/// A duration in one unit that has two digits or so, rounded up or down.
-fn rough(span: Duration, up: bool) -> (u64, &'static str) {
-    let micros = span.as_micros() as u64;
+/// A duration in one unit that has two digits or so, rounded.
+fn rough(span: Duration) -> (u64, &'static str) {
     let (unit, name) = match span.as_secs() {
-        0..120 => (1, "s"),
-        120..10_800 => (60, "min"),
-        10_800..172_800 => (3_600, "h"),
-        _ => (86_400, "d"),
+        0..120 => (1_000, "s"),
+        120..10_800 => (60_000, "min"),
+        10_800..172_800 => (3_600_000, "h"),
+        _ => (86_400_000, "d"),
     };
-    let unit = unit * 1_000_000;
-    let number = if up {
-        micros.div_ceil(unit)
-    } else {
-        micros / unit
-    };
-    (number, name)
+    let millis = span.as_millis() as u64;
+    ((millis + unit / 2) / unit, name)
 }
 
 /// A duration with all that it has, in few units: "90 min", "2 h", "1 d 3 h".
@@ -225,7 +222,7 @@ mod tests {
         };
         assert_eq!(
             say(every_day, 60),
-            "successes come up to 2 s after they are expected; grace 1 h is short on the day that has 25 \
+            "successes come up to 1 s after they are expected; grace 1 h is short on the day that has 25 \
              hours, 90 min would be comfortable"
         );
         let held_up = Found {
@@ -260,15 +257,15 @@ mod tests {
     #[test]
     fn a_range_has_one_unit_where_it_can() {
         for (shortest, longest, words) in [
-            (0, 0, "0 s"),
+            (0, 0, "less than a second"),
             (3, 3, "3 s"),
             (0, 3, "0–3 s"),
             (45, 75, "45–75 s"),
             (45, 720, "45 s–12 min"),
             (0, 720, "0–12 min"),
-            (725, 725, "13 min"),
-            (7_300, 10_000, "121–167 min"),
-            (11_000, 40_000, "3–12 h"),
+            (725, 725, "12 min"),
+            (7_300, 10_000, "122–167 min"),
+            (11_000, 40_000, "3–11 h"),
             (200_000, 400_000, "2–5 d"),
         ] {
             let seconds = Duration::from_secs;
