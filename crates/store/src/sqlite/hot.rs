@@ -341,6 +341,8 @@ impl<'t, 'w> Hot<'t, 'w> {
                 let project = nightbeat_domain::ProjectId(*project);
                 let at = arrival.signal.received_at;
                 effects::create_from_signal(&mut sql, project, slug, new, at)?;
+                // An earlier signal of the batch may have asked for it in vain.
+                self.loaded.remove(&new.id);
                 Resolved::Created(new.id)
             }
             ([] | [(_, None)], _) => Resolved::None,

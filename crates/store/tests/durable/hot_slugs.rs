@@ -57,6 +57,17 @@ async fn a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on()
 }
 
 #[tokio::test]
+async fn one_that_an_earlier_signal_of_the_batch_asked_for_in_vain_is_created_all_the_same() {
+    let house = House::new().await;
+    let id = heartbeat_id(1);
+    let too_early = arrival(Target::Id(id), SignalKind::Success, START);
+    let create = by_slug(PING_KEY, "new-job", Some((1, hourly())));
+    let done = house.record(vec![too_early, create]).await;
+    assert_eq!(done.recorded, [Unknown, Created]);
+    assert_eq!(house.state(id).await.signals, 1);
+}
+
+#[tokio::test]
 async fn a_wrong_ping_key_creates_nothing() {
     let house = House::new().await;
     let stranger = by_slug("another key", "new-job", Some((1, hourly())));
