@@ -6,8 +6,10 @@
 mod admin;
 mod channels;
 mod connection;
+mod handbook;
 mod heartbeats;
 mod incidents;
 mod ping;
+mod schedule;
 mod serve;
 mod support;
