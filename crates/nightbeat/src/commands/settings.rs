@@ -8,7 +8,7 @@ use nightbeat_agent::api::Channel;
 use serde_json::{Map, Value, json};
 
 use super::target;
-use super::values::{OptionalSpan, optional_span, span};
+use super::values::{OptionalSpan, optional_span, span, zone_name};
 use crate::exit::Failure;
 
 /// The settings of a heartbeat.
@@ -116,16 +116,7 @@ impl Settings {
             (None, Some(calendar)) => ("calendar", calendar),
             (None, None) => return self.refuse_tz().map(|()| None),
         };
-        let zone = match (&self.tz, zone.iana_name()) {
-            (Some(named), _) => named.as_str(),
-            (None, Some(local)) => local,
-            (None, None) => {
-                return Err(
-                    Failure::usage("the name of this machine's time zone is not known")
-                        .hint("say it with --tz, for example --tz Europe/Berlin"),
-                );
-            }
-        };
+        let zone = zone_name(self.tz.as_deref(), zone)?;
         Ok(Some(json!({kind: expression, "timezone": zone})))
     }
 

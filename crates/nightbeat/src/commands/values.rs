@@ -7,6 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use nightbeat_agent::duration::{self, DurationError};
 
+use crate::exit::Failure;
+
 /// A duration: `90m`, `1h30m`, `1d`, plain seconds.
 pub(super) fn span(text: &str) -> Result<Duration, DurationError> {
     duration::parse(text)
@@ -53,6 +55,17 @@ pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> 
         .to_zoned(zone.clone())
         .map(|zoned| zoned.timestamp())
         .map_err(|error| format!("`{text}` is not a time here: {error}"))
+}
+
+/// The time zone of a schedule: the one that was typed, else this machine's.
+pub(super) fn zone_name<'a>(
+    typed: Option<&'a str>,
+    local: &'a TimeZone,
+) -> Result<&'a str, Failure> {
+    typed.or_else(|| local.iana_name()).ok_or_else(|| {
+        Failure::usage("the name of this machine's time zone is not known")
+            .hint("say it with --tz, for example --tz Europe/Berlin")
+    })
 }
 
 /// `NAME=VALUE`.

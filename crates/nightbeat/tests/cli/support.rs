@@ -265,9 +265,13 @@ pub fn run_at(home: &Path, arguments: &[&str], environment: &[(&str, &str)], std
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that does not read its stdin may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        // A command that answers as it reads blocks when nobody takes the answers; one that does not read
+        // its stdin may be gone already.
+        scope.spawn(move || drop(pipe.write_all(stdin.as_bytes())));
+        child.wait_with_output().unwrap()
+    });
     Run {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use nightbeat_calendar::{OnCalendar, Schedule, ScheduleError, Zone};
+use nightbeat_calendar::{Cron, ScheduleError, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -33,8 +33,6 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const COUNT_DEFAULT: usize = 5;
 /// Most instants in one answer.
 const COUNT_MAX: usize = 10_000;
-/// 2000-01-01 00:00 UTC: a calendar event that is over before this, and before `from`, never fires.
-const YEAR_2000: Timestamp = Timestamp::constant(946_684_800, 0);
 
 /// What is asked. Other keys are passed over, so that a caller can keep its own beside these.
 #[derive(Debug, Deserialize)]
@@ -132,28 +130,20 @@ fn answer(line: &[u8]) -> Result<Vec<String>, String> {
     })?;
     let zone = Zone::named(question.tz.as_deref().unwrap_or("UTC"));
     let zone = zone.map_err(|error| error.to_string())?;
-    let schedule = read(question.kind, &question.expr, &zone, from);
-    let schedule = schedule.map_err(|error| error.to_string())?;
+    let schedule = match question.kind {
+        Kind::Cron => Cron::parse(&question.expr, &zone)
+            .map(Into::into)
+            .map_err(Into::into),
+        Kind::OnCalendar => super::on_calendar(&question.expr, &zone, from),
+    };
+    let schedule = schedule.map_err(|error: ScheduleError| error.to_string())?;
     let instants = schedule.instants_after(from).take(count);
     Ok(instants.map(|at| shown(at, &zone)).collect())
 }
 
-fn read(
-    kind: Kind,
-    expression: &str,
-    zone: &Zone,
-    from: Timestamp,
-) -> Result<Schedule, ScheduleError> {
-    Ok(match kind {
-        Kind::Cron => nightbeat_calendar::Cron::parse(expression, zone)?.into(),
-        // A question about the past may be about events that were over in 2000.
-        Kind::OnCalendar => OnCalendar::parse_since(expression, zone, from.min(YEAR_2000))?.into(),
-    })
-}
-
 /// RFC 3339 with the zone's offset. It knows no seconds in offsets, as local mean times had them: there
 /// the offset is cut to minutes, and the instant stays right.
-fn shown(at: Timestamp, zone: &Zone) -> String {
+pub(super) fn shown(at: Timestamp, zone: &Zone) -> String {
     let seconds = zone.rules().to_offset(at).seconds();
     let offset = Offset::from_seconds(seconds - seconds % 60).unwrap_or(Offset::UTC);
     at.display_with_offset(offset).to_string()
@@ -200,7 +190,7 @@ mod tests {
 
     /// Hands out one piece for each read, and looks at what was answered so far.
     struct Pieces<'a> {
-        pieces: Vec<&'a str>,
+        left: Vec<&'a str>,
         answered: &'a std::cell::RefCell<Vec<u8>>,
         seen: &'a std::cell::RefCell<Vec<usize>>,
     }
@@ -208,12 +198,12 @@ mod tests {
     impl Read for Pieces<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let answered = self.answered.borrow();
-            let lines = answered.iter().filter(|byte| **byte == b'\n').count();
+            let lines = str::from_utf8(&answered).unwrap().lines().count();
             self.seen.borrow_mut().push(lines);
-            if self.pieces.is_empty() {
+            if self.left.is_empty() {
                 return Ok(0);
             }
-            let piece = self.pieces.remove(0);
+            let piece = self.left.remove(0);
             buffer[..piece.len()].copy_from_slice(piece.as_bytes());
             Ok(piece.len())
         }
@@ -238,7 +228,7 @@ mod tests {
         let two_and_a_bit = format!("{line}{line}{{");
         let pieces = vec![line.as_str(), &two_and_a_bit, "}\n"];
         let input = Pieces {
-            pieces,
+            left: pieces,
             answered: &answered,
             seen: &seen,
         };
