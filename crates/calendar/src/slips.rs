@@ -1,5 +1,9 @@
 //! What people write where an expression is wanted: helpers for both kinds.
 
+/// What to say of `@reboot`.
+pub(crate) const REBOOT: &str =
+    "@reboot is the start of the machine, not a time: there is no instant to wait for";
+
 /// Characters that look like others, and come with text copied from a web page or a word processor.
 const LOOKALIKES: [(char, &str); 9] = [
     ('\u{2013}', "-"),
@@ -76,12 +80,16 @@ pub(crate) fn clock_time(text: &str) -> Option<(u8, u8)> {
     (hour < 24 && minute < 60).then_some((hour, minute))
 }
 
-/// `every 5 minutes`, `each hour`: the number and the unit without its plural s.
+/// `every 5 minutes`, `each hour`, `5 minutes`: the number and the unit without its plural s.
 pub(crate) fn every(text: &str) -> Option<(u32, String)> {
     let text = text.trim().to_ascii_lowercase();
     let rest = text
         .strip_prefix("every ")
-        .or_else(|| text.strip_prefix("each "))?
+        .or_else(|| text.strip_prefix("each "))
+        .or_else(|| {
+            text.starts_with(|it: char| it.is_ascii_digit())
+                .then_some(&*text)
+        })?
         .trim();
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = rest.split_at(digits);
@@ -117,6 +125,7 @@ mod tests {
         assert_eq!(every("every 5 minutes"), Some((5, "minute".into())));
         assert_eq!(every("Every hour"), Some((1, "hour".into())));
         assert_eq!(every("every 15min"), Some((15, "min".into())));
+        assert_eq!(every("15 minutes"), Some((15, "minute".into())));
         assert_eq!(every("daily"), None);
         assert_eq!(every("every few days"), Some((1, "few day".into())));
     }

@@ -179,7 +179,39 @@ const CRON: &[(&str, &str)] = &[
         r#"a quotation mark is in the way (column 1); did you mean "0 2 * * *"?"#,
     ),
     ("0 0 1W * *", r#"day of month: "W" is left over (column 6)"#),
-    ("H 2 * * *", r#"minute "H": 0 to 59 (column 1)"#),
+    (
+        "H 2 * * *",
+        r#"H is Jenkins's hash of the job's name; cron wants a number (column 1); did you mean "0 2 * * *"?"#,
+    ),
+    (
+        "H/15 2 * * *",
+        r#"H is Jenkins's hash of the job's name; cron wants a number (column 1); did you mean "*/15 2 * * *"?"#,
+    ),
+    (
+        "CRON_TZ=Europe/Berlin 0 2 * * *",
+        r#"a setting of the crontab, not a part of the expression: give the time zone beside it (column 1); did you mean "0 2 * * *"?"#,
+    ),
+    (
+        "Mon..Fri 02:00",
+        "this looks like a systemd calendar event: a cron expression has five fields (minute, hour, day of month, month, day of week) (column 1)",
+    ),
+    (
+        "14 30 * * *",
+        r#"hour 30: 0 to 23 (column 4); did you mean "30 14 * * *"?"#,
+    ),
+    ("0 25 * * *", "hour 25: 0 to 23 (column 3)"),
+    (
+        "0 2am * * *",
+        r#"hour: "am" is left over (column 4); did you mean "0 2 * * *"?"#,
+    ),
+    (
+        "0 2 * * weekdays",
+        r#"day of week "weekdays": 0 to 7 or SUN to SAT (column 9); did you mean "0 2 * * MON-FRI"?"#,
+    ),
+    (
+        "15 minutes",
+        r#"2 fields: a cron expression has five (minute, hour, day of month, month, day of week) (column 1); did you mean "*/15 * * * *"?"#,
+    ),
     (
         "1,,2 * * * *",
         "minute: a value is missing at the comma (column 3)",
@@ -248,6 +280,34 @@ const CALENDAR: &[(&str, &str)] = &[
     (
         "Mon 02:00 CEST",
         r#"there is no time zone "CEST"; names look like Europe/Madrid or UTC (column 11)"#,
+    ),
+    (
+        "Sun..Mon 2:00",
+        r#"a range of weekdays goes from Monday towards Sunday (column 6); did you mean "Sun,Mon 2:00"?"#,
+    ),
+    (
+        "Mon, Tue 2:00",
+        r#""Tue" is not a number (column 6); did you mean "Mon,Tue 2:00"?"#,
+    ),
+    (
+        "*:*/5",
+        r#""/5" is left over after the time (column 4); did you mean "*:0/5"?"#,
+    ),
+    (
+        "*-*-*/2 2:00",
+        r#""/2 2:00" is left over after the date (column 6); did you mean "*-*-1/2 2:00"?"#,
+    ),
+    (
+        "*-*-L 2:00",
+        r#""L" is not a number (column 5); did you mean "*-*~1 2:00"?"#,
+    ),
+    (
+        "@reboot",
+        "@reboot is the start of the machine, not a time: there is no instant to wait for (column 1)",
+    ),
+    (
+        "02:00 UTC+1",
+        r#"there is no time zone "UTC+1"; names look like Europe/Madrid or UTC (column 7)"#,
     ),
     ("", "the expression is empty (column 1)"),
     (
@@ -330,6 +390,11 @@ const JSON: &[(&str, &str)] = &[
     (
         r#"{"cron":"0 2 * * *","timezone":"Europe/madrid"}"#,
         r#"timezone: there is no time zone "Europe/madrid"; did you mean "Europe/Madrid"?"#,
+    ),
+    // The zone Etc/GMT+1 lies west of Greenwich; who writes GMT+1 means east.
+    (
+        r#"{"cron":"0 2 * * *","timezone":"GMT+1"}"#,
+        r#"timezone: there is no time zone "GMT+1"; names look like Europe/Madrid or UTC"#,
     ),
     (
         r#"{"cron":"0 2 * * *","calendar":"daily"}"#,

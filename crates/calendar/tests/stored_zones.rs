@@ -1,5 +1,7 @@
 //! Schedules that were stored when their zones were known.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use jiff::{Timestamp, tz::TimeZone};
 use nightbeat_calendar::{Cron, Schedule, Zone, ZoneData};
 use serde_json::Value;

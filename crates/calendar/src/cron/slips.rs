@@ -1,7 +1,10 @@
 //! The usual slips in cron expressions, and what was probably meant.
 
 use super::parse::{ALIASES, split};
-use crate::{ParseError, slips};
+use crate::{
+    OnCalendar, ParseError, Zone,
+    slips::{self, REBOOT},
+};
 
 /// Says more about an error where its cause is a usual slip, and adds what was probably meant. A guess
 /// is offered only when `accepted` says that it would be.
@@ -24,9 +27,6 @@ pub(super) fn explain(
         None => error,
     }
 }
-
-const REBOOT: &str =
-    "@reboot is the start of the machine, not a time: there is no instant to wait for";
 
 /// The message for a slip that the reader of fields would describe worse.
 fn usual(expression: &str) -> Option<ParseError> {
@@ -59,6 +59,22 @@ fn usual(expression: &str) -> Option<ParseError> {
         let message = format!("{word:?} is none of {known}");
         return error(first.start, first.end, message);
     }
+    if word.starts_with("TZ=") || word.starts_with("CRON_TZ=") {
+        let message =
+            "a setting of the crontab, not a part of the expression: give the time zone beside it";
+        return error(first.start, first.end, message.into());
+    }
+    if let Some(place) = words
+        .iter()
+        .find(|place| is_hash(&expression[(*place).clone()]))
+    {
+        let message = "H is Jenkins's hash of the job's name; cron wants a number";
+        return error(place.start, place.end, message.into());
+    }
+    if looks_like_calendar(expression) {
+        let message = "this looks like a systemd calendar event: a cron expression has five fields (minute, hour, day of month, month, day of week)";
+        return error(0, expression.len(), message.into());
+    }
     if word.starts_with('#') {
         let message = "a # begins a comment in a crontab";
         return error(first.start, expression.len(), message.into());
@@ -77,12 +93,28 @@ fn usual(expression: &str) -> Option<ParseError> {
     None
 }
 
+/// Jenkins's `H`, `H/15`, `H(0-29)`.
+fn is_hash(word: &str) -> bool {
+    word.strip_prefix('H')
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '(']))
+}
+
+/// Something with a clock time or a range of systemd's that is not a mere time of day.
+fn looks_like_calendar(expression: &str) -> bool {
+    (expression.contains(':') || expression.contains(".."))
+        && slips::clock_time(expression).is_none()
+        && OnCalendar::parse(expression, &Zone::utc()).is_ok()
+}
+
 /// Ways to rewrite a cleaned expression, the most telling first.
-const REWRITES: [fn(&str, &ParseError) -> Option<String>; 12] = [
+const REWRITES: [fn(&str, &ParseError) -> Option<String>; 16] = [
     |clean, _| Some(clean.to_owned()),
     |clean, _| clean.split('\n').next().map(|line| line.trim().to_owned()),
     alias,
+    without_zone,
+    hash,
     clock_time,
+    hour_of_day,
     every,
     commas,
     extra_fields,
@@ -91,6 +123,7 @@ const REWRITES: [fn(&str, &ParseError) -> Option<String>; 12] = [
     wrapped_range,
     last_weekday,
     midnight_or_missing,
+    swapped,
 ];
 
 /// `daily`, `@Daily`, `@every_day`.
@@ -107,6 +140,49 @@ fn alias(clean: &str, _: &ParseError) -> Option<String> {
     };
     let known = ALIASES.iter().find(|(alias, _)| &alias[1..] == word)?;
     Some(known.0.to_owned())
+}
+
+/// `CRON_TZ=Europe/Berlin 0 2 * * *`.
+fn without_zone(clean: &str, _: &ParseError) -> Option<String> {
+    let (zone, rest) = clean.split_once(' ')?;
+    zone.contains("TZ=").then(|| rest.trim().to_owned())
+}
+
+/// Jenkins's `H/15 H * * *` without its hash.
+fn hash(clean: &str, _: &ParseError) -> Option<String> {
+    let word = |word: &str| match word {
+        "H" => "0".to_owned(),
+        word if is_hash(word) => word.replacen("H/", "*/", 1),
+        word => word.to_owned(),
+    };
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let chosen = words.iter().map(|it| word(it)).collect::<Vec<_>>();
+    words
+        .iter()
+        .any(|word| is_hash(word))
+        .then(|| chosen.join(" "))
+}
+
+/// `0 2am * * *`.
+fn hour_of_day(clean: &str, _: &ParseError) -> Option<String> {
+    let mut words: Vec<&str> = clean.split_whitespace().collect();
+    let (hour, 0) = slips::clock_time(words.get(1)?)? else {
+        return None;
+    };
+    let hour = hour.to_string();
+    words[1] = &hour;
+    Some(words.join(" "))
+}
+
+/// `14 30 * * *`: the hour first.
+fn swapped(clean: &str, error: &ParseError) -> Option<String> {
+    let mut words: Vec<&str> = clean.split_whitespace().collect();
+    // `0 25 * * *` is a mistake of another kind.
+    if !error.message().starts_with("hour ") || words.first() == Some(&"0") || words.len() != 5 {
+        return None;
+    }
+    words.swap(0, 1);
+    Some(words.join(" "))
 }
 
 /// `2am`, `daily 02:30`.
@@ -183,12 +259,22 @@ fn with_short_names(clean: &str) -> String {
         "sunday",
         "frid",
     ];
+    const DAYS: [(&str, &str); 4] = [
+        ("weekday", "MON-FRI"),
+        ("weekdays", "MON-FRI"),
+        ("weekend", "SAT,SUN"),
+        ("weekends", "SAT,SUN"),
+    ];
     let mut short = String::with_capacity(clean.len());
     let mut rest = clean;
     while let Some(first) = rest.chars().next() {
         let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let word = &rest[..letters];
-        let taken = if LONG.iter().any(|name| name.eq_ignore_ascii_case(word)) {
+        let taken = if let Some((_, days)) = DAYS.iter().find(|it| it.0.eq_ignore_ascii_case(word))
+        {
+            short.push_str(days);
+            letters
+        } else if LONG.iter().any(|name| name.eq_ignore_ascii_case(word)) {
             short.push_str(&word[..3].to_ascii_uppercase());
             letters
         } else {

@@ -57,6 +57,9 @@ fn usual(expression: &str, start: usize, text: &str) -> Option<ParseError> {
             "only what follows OnCalendar= belongs here".into(),
         );
     }
+    if text.eq_ignore_ascii_case("@reboot") {
+        return error(0, text.len(), slips::REBOOT.into());
+    }
     if looks_like_cron(text) {
         let message = "this looks like cron: a calendar event is [weekdays] [date] [time] [zone]";
         return error(0, text.len(), message.into());
@@ -76,7 +79,7 @@ fn usual(expression: &str, start: usize, text: &str) -> Option<ParseError> {
         Err(ZoneError::Spelling { .. }) => {
             error(at, word.len(), format!("there is no time zone {word:?}"))
         }
-        Err(wrong) if abbreviation || word.contains('/') => {
+        Err(wrong) if abbreviation || word.contains(['/', '+']) => {
             error(at, word.len(), wrong.to_string())
         }
         _ => None,
@@ -90,10 +93,13 @@ fn looks_like_cron(text: &str) -> bool {
 }
 
 /// Ways to rewrite a cleaned line, the most telling first.
-const REWRITES: [fn(&str) -> Option<String>; 8] = [
+const REWRITES: [fn(&str) -> Option<String>; 11] = [
     |clean| Some(clean.to_owned()),
     |clean| Some(clean.strip_prefix("OnCalendar=")?.to_owned()),
     |clean| Some(clean.split_whitespace().collect::<Vec<_>>().join(" ")),
+    |clean| Some(clean.replace(", ", ",")),
+    |clean| Some(clean.replacen("-L", "~1", 1)),
+    stepped_star,
     shorthand,
     zone,
     time,
@@ -115,6 +121,16 @@ fn shorthand(clean: &str) -> Option<String> {
         _ => return None,
     };
     Some(shorthand.to_owned())
+}
+
+/// `*:*/5` and `*-*-*/2`: a repetition begins with a number.
+fn stepped_star(clean: &str) -> Option<String> {
+    let word = |word: &str| match word {
+        word if word.contains(':') => word.replace("*/", "0/"),
+        word => word.replace("-*/", "-1/"),
+    };
+    let words: Vec<String> = clean.split(' ').map(word).collect();
+    clean.contains("*/").then(|| words.join(" "))
 }
 
 /// A zone that is spelled wrong.
@@ -186,6 +202,8 @@ fn weekday_names(clean: &str) -> Option<String> {
                 };
                 if from <= to {
                     parts.push(format!("{}..{}", name(from), name(to)));
+                } else if from == 6 {
+                    parts.push(format!("Sun,{wrapped}"));
                 } else {
                     parts.push(format!("{}..Sun,{wrapped}", name(from)));
                 }

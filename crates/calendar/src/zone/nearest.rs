@@ -10,6 +10,10 @@ pub(super) fn add(error: ZoneError) -> ZoneError {
     if name.len() > NAME_BYTES_MAX {
         return error;
     }
+    // `GMT+1` is an hour east of Greenwich; the zone `Etc/GMT+1` is one west of it.
+    if name.contains('+') && !name.contains('/') {
+        return error;
+    }
     let typed = name.to_ascii_lowercase().replace(' ', "_");
     let distance = |known: &str| {
         let known = known.to_ascii_lowercase();
