@@ -161,6 +161,11 @@ impl Model {
         self.heartbeats.get(&heartbeat).map(|row| &row.hot.settings)
     }
 
+    /// The project in which a heartbeat lives.
+    pub fn project_of(&self, heartbeat: HeartbeatId) -> Option<ProjectId> {
+        self.heartbeats.get(&heartbeat).map(|row| row.project)
+    }
+
     /// All heartbeats, by id.
     pub fn heartbeats(&self) -> impl Iterator<Item = HeartbeatId> + '_ {
         self.heartbeats.keys().copied()
