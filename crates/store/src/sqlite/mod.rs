@@ -50,6 +50,7 @@ impl Sqlite {
         open::folder(path, allow_network_file_system)?;
         let lock = serves.then(|| open::lock(path)).transpose()?;
         let mut connection = open::writer(path)?;
+        open::renew_log(&mut connection, path)?;
         migrate::migrate(&mut connection)?;
         let (gaps, alive_until) = inside(&mut connection, |sql| {
             if serves {

@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::{FlockOperation, flock};
 
 use super::file_system;
@@ -19,6 +19,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The oldest SQLite that does not lose committed pages when a checkpoint meets a write
 /// (<https://sqlite.org/wal.html#the_wal_reset_bug>).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// How much of the log is written again at once.
+const RENEWED_BYTES: usize = 1024 * 1024;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS_CACHED: usize = 128;
@@ -69,8 +72,8 @@ pub(crate) fn writer(database: &Path) -> Result<Connection> {
     create_private(database)?;
     let connection = Connection::open(database).map_err(failed)?;
     common(&connection)?;
+    log_ahead(&connection, database)?;
     for (name, value) in [
-        ("journal_mode", "WAL"),
         // What is acknowledged survives a power cut. NORMAL would lose the last commits.
         ("synchronous", "FULL"),
         ("fullfsync", "ON"),
@@ -82,6 +85,58 @@ pub(crate) fn writer(database: &Path) -> Result<Connection> {
         pragma(&connection, name, value)?;
     }
     Ok(connection)
+}
+
+/// SQLite keeps its old journal where it cannot keep a log, and does not call that an error.
+fn log_ahead(connection: &Connection, database: &Path) -> Result<()> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(failed)?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Fatal(format!(
+        "{} cannot have a write-ahead log (its journal mode stays {mode}): \
+         its file system lacks shared memory or locks; move it to a local disk",
+        database.display()
+    )))
+}
+
+/// Writes what the log of an earlier process holds once more, byte for byte, and syncs it.
+///
+/// After a sync that failed, the kernel takes the pages for clean: the next process still reads from memory
+/// what never came to the disk, and no sync of its own would write it. SQLite would take such commits for
+/// stored and append to them, and a power cut would then take what was acknowledged behind them. Written
+/// again, they are synced, or the start fails.
+pub(crate) fn renew_log(writer: &mut Connection, database: &Path) -> Result<()> {
+    // Nobody appends to the log meanwhile, begins it anew or removes it.
+    let held = writer
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    let path = beside(database, "-wal");
+    match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(log) => write_again(&log).map_err(|error| unusable(&path, &error))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(&path, &error)),
+    }
+    held.rollback().map_err(failed)
+}
+
+fn write_again(log: &File) -> std::io::Result<()> {
+    let mut buffer = vec![0; RENEWED_BYTES];
+    let mut at = 0;
+    loop {
+        let read = log.read_at(&mut buffer, at)?;
+        if read == 0 {
+            break;
+        }
+        log.write_all_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
+    if at == 0 {
+        return Ok(());
+    }
+    log.sync_all()
 }
 
 /// A connection that only reads.
