@@ -245,7 +245,7 @@ fn explain_answers_programs_in_json() {
     let explained: Value = serde_json::from_str(run.data()).unwrap();
     let notes = explained["notes"].as_array().unwrap();
     assert_eq!(
-        (&notes[0]["kind"], &notes[0]["on"]),
+        (&notes[0]["kind"], &notes[0]["date"]),
         (&json!("run_moved"), &json!("2027-03-28"))
     );
     let text = notes[0]["text"].as_str().unwrap();
@@ -262,9 +262,11 @@ fn explain_answers_programs_in_json() {
             "expression": "30 2 * * *",
             "explanation": "At 02:30 every day, Europe/Berlin",
             "timezone": "Europe/Berlin",
-            "timezone_data": "system",
+            "zone_data": "system",
             "from": "2027-03-27T13:00:00+01:00",
             "next": ["2027-03-28T03:00:00+02:00"],
+            "mean_distance": 86_400.0,
+            "smallest_distance": 84_600.0,
         })
     );
 }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, Zoned};
 use nightbeat_agent::duration;
-use nightbeat_calendar::{Cron, Preview, Schedule, ScheduleError, Zone, ZoneData};
+use nightbeat_calendar::{Cron, Preview, Schedule, ScheduleError, Spacing, Zone, ZoneData};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -91,7 +91,8 @@ impl Explain {
             preview.zone = zone;
         }
         if self.json {
-            return json_line(&self.as_json(kind, &preview, from));
+            let spacing = schedule.spacing_after(from);
+            return json_line(&self.as_json(kind, &preview, spacing, from));
         }
         Ok(as_text(kind, &preview, view))
     }
@@ -118,23 +119,32 @@ impl Explain {
             })
     }
 
-    fn as_json(&self, kind: Kind, preview: &Preview, from: Timestamp) -> Value {
+    /// What was asked, and then the fields with which the API answers a preview.
+    fn as_json(
+        &self,
+        kind: Kind,
+        preview: &Preview,
+        spacing: Option<Spacing>,
+        from: Timestamp,
+    ) -> Value {
         let zone = &preview.zone;
         let instants = preview.instants.iter();
         let next: Vec<String> = instants.map(|at| shown(at.timestamp(), zone)).collect();
         let notes = preview.notes.iter().map(|note| {
             let on = note.on.map(|date| date.to_string());
-            json!({"kind": note.kind, "on": on, "text": note.text})
+            json!({"kind": note.kind, "date": on, "text": note.text})
         });
         json!({
             "kind": kind,
             "expression": self.expression,
+            "from": shown(from, zone),
             "explanation": preview.explanation,
             "timezone": zone.name(),
-            "timezone_data": if in_binary(zone) { "bundled" } else { "system" },
-            "from": shown(from, zone),
+            "zone_data": if in_binary(zone) { "bundled" } else { "system" },
             "next": next,
             "notes": notes.collect::<Vec<_>>(),
+            "mean_distance": spacing.map(|it| it.mean.as_secs_f64()),
+            "smallest_distance": spacing.map(|it| it.smallest.as_secs_f64()),
         })
     }
 }
@@ -163,10 +173,12 @@ fn most_like(text: &str) -> Kind {
     if text.trim_start().starts_with('@') || fields > 4 {
         return Kind::Cron;
     }
-    if duration::parse(text.trim()).is_ok() {
+    let digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    let every = text.trim().strip_prefix("every ");
+    if every.is_some_and(digit) || duration::parse(text).is_ok() {
         return Kind::Interval;
     }
-    let digits = text.starts_with(|first: char| first.is_ascii_digit() || first == '*');
+    let digits = digit(text) || text.starts_with('*');
     if digits && fields > 1 && !calendar {
         Kind::Cron
     } else {
@@ -240,6 +252,8 @@ mod tests {
             ("dayly", Kind::Calendar),
             ("", Kind::Calendar),
             ("100000d", Kind::Interval),
+            ("every 90 minutes", Kind::Interval),
+            ("every other day", Kind::Calendar),
         ] {
             assert_eq!(most_like(text), kind, "{text}");
         }
