@@ -16,7 +16,7 @@ def cron(case: Case, answered: list[int]) -> str | None:
     fields = case.expression.split()
     if len(fields) == 6:
         return "six fields: cronsim takes seconds"
-    if len(fields) == 5 and any(range_of_one(field) for field in fields):
+    if range_of_one(case.expression, "-"):
         return "a range of one with a step: cronsim reads a-a/n as a/n"
     fixed = len(fields) == 5 and not any(field.startswith("*") for field in fields[:2])
     if fixed and case.local().fold:
@@ -30,9 +30,10 @@ def cron(case: Case, answered: list[int]) -> str | None:
     return None
 
 
-def range_of_one(field: str) -> bool:
-    ranges = (re.fullmatch(r"(\w+)-(\w+)/\d+", item) for item in field.upper().split(","))
-    return any(it and value(it[1]) == value(it[2]) for it in ranges)
+def range_of_one(expression: str, dash: str) -> bool:
+    """A range that begins where it ends, with a step."""
+    ranges = re.findall(rf"(\w+){re.escape(dash)}(\w+)/", expression.upper())
+    return any(value(first) == value(last) for first, last in ranges)
 
 
 def value(text: str) -> str:
@@ -52,12 +53,14 @@ def upsets_hours(change: Change) -> bool:
     return start % HOUR != 0 or end % HOUR != 0 or (end > start and skips_midnight)
 
 
-def calendar(case: Case) -> str | None:
+def calendar(case: Case, one_refuses: bool) -> str | None:
     """Why oncalendar's opinion does not count where systemd is not there to confirm it."""
+    if one_refuses:
+        return "refused by one: oncalendar's grammar is not quite systemd's"
     if case.local().fold:
         return "asked in a second pass: oncalendar forgets which pass it is"
     if "~" in case.expression and "/" in case.expression:
         return "days from the month's end with a step: oncalendar counts from the other end"
-    if "/" in case.expression:
-        return "repetitions that never come about: oncalendar accepts them"
+    if range_of_one(case.expression, ".."):
+        return "a range of one with a step: oncalendar reads a..a/n as a/n"
     return None

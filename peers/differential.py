@@ -53,7 +53,8 @@ def why_not(case: Case, peers: dict[str, Answer], ours: Answer) -> str | None:
     if not all(answer.same(answers[0]) for answer in answers):
         return "the peers disagree"
     if case.kind == "oncalendar":
-        return None if schedulers.SYSTEMD else defects.calendar(case)
+        one_refuses = (answers[0].refused is None) != (ours.refused is None)
+        return None if schedulers.SYSTEMD else defects.calendar(case, one_refuses)
     return defects.cron(case, [*answers[0].instants, *ours.instants])
 
 
@@ -136,8 +137,8 @@ def main():
 
     differences = [it for tally in tallies for it in tally.differences]
     print(*[tally.report() for tally in tallies], sep="\n")
-    print(*differences[:SHOWN_MAX], sep="\n")
     if differences:
+        print(*differences[:SHOWN_MAX], sep="\n")
         sys.exit(f"differential: {len(differences)} differences; --seed {options.seed} repeats them")
 
 
