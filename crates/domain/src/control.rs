@@ -1,8 +1,8 @@
 //! What people's own steps change: create, edit, pause, resume, acknowledge, snooze.
 
 use crate::effects::{Decision, Effects};
-use crate::expect::{counts_from_last_run, expected_since_quiet, first_expected};
-use crate::{Cause, Closing, HeartbeatId, Phase, Settings, State, UnixMicros};
+use crate::expect::{counts_from_last_run, expected_since_quiet, first_expected, last_instant};
+use crate::{Cause, Closing, HeartbeatId, Phase, Schedule, Settings, State, UnixMicros};
 
 impl State {
     /// The state of a heartbeat created at `now`.
@@ -157,12 +157,8 @@ impl Decision<'_> {
             }
             expected = expected.and_then(|at| first_expected(&settings.schedule, at));
         }
-        // Nothing was late. A wall clock's instant that passed before anyone expected something then was not
-        // missed: the job will follow the new schedule from now on.
-        let passed = |expected: Option<UnixMicros>| expected.is_some_and(|at| at <= self.at);
-        let on_time = !missed && !passed(self.state.expected_at);
-        if on_time && passed(expected) && !counts_from_last_run(&settings.schedule) {
-            expected = first_expected(&settings.schedule, self.at);
+        if !missed && !counts_from_last_run(&settings.schedule) {
+            expected = self.expected_by_new_clock(&settings.schedule, expected);
         }
         let overdue = overdue_at(expected, self.at);
         // A down stays what it is; before an unverified is confirmed, there is a fresh grace too.
@@ -176,6 +172,30 @@ impl Decision<'_> {
             self.state.failures = 0;
             self.recover(Closing::Edited);
         }
+    }
+
+    /// What a wall clock expects after an edit of a heartbeat that is not down, where it wants something at
+    /// `expected` since the last run. Its instants before what was expected so far were never promised by
+    /// anyone: the job has been on time through them.
+    fn expected_by_new_clock(
+        &self,
+        schedule: &Schedule,
+        expected: Option<UnixMicros>,
+    ) -> Option<UnixMicros> {
+        let (Some(old), Some(new)) = (self.state.expected_at, expected) else {
+            return expected;
+        };
+        if new >= old || new > self.at {
+            return expected;
+        }
+        if old > self.at {
+            return first_expected(schedule, self.at);
+        }
+        // It is late. The new instant nearest to the old one takes its place.
+        let before = last_instant(schedule, old);
+        let after = first_expected(schedule, old)?;
+        let later = before < old && after.since(old) <= old.since(before);
+        if later { Some(after) } else { expected }
     }
 
     fn finish(self, settings: &Settings) -> Effects {

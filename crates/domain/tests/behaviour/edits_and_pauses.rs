@@ -63,6 +63,20 @@ fn a_late_job_stays_due_when_its_schedule_is_edited() {
     beat.assert_told(&[(DOWN, "2d 03:50")]);
 }
 
+/// Also where the new time passed between the last run and what was expected.
+#[test]
+fn a_late_job_whose_time_is_put_later_is_due_at_that_time() {
+    let mut beat = Beat::cron("30 2 * * *", "UTC");
+    beat.success_at("02:32");
+    beat.edit_at("2d 02:50", |settings| {
+        settings.schedule = Schedule::cron("0 4 * * *", "UTC").unwrap();
+    });
+    beat.elapse_until("2d 04:59:59");
+    beat.assert_told(&[]);
+    beat.elapse_until("2d 05:00");
+    beat.assert_told(&[(DOWN, "2d 05:00")]);
+}
+
 #[test]
 fn an_edit_that_makes_it_fine_closes_the_incident() {
     let mut beat = Beat::every(DAY);

@@ -41,6 +41,16 @@ fn the_deadline_that_was_stored_holds() {
 }
 
 #[test]
+fn any_gap_since_the_last_run_makes_it_unsure() {
+    let mut beat = nightly(DAILY).gap("12:00", "12:01");
+    beat.elapse_until("2d 12:00");
+    beat.assert_told(&[(AlertKind::Unverified, "2d 02:00")]);
+    beat.elapse_until("9d 00:00");
+    assert_eq!(beat.alerts.len(), 2);
+    assert_eq!(beat.last().kind, DOWN);
+}
+
+#[test]
 fn a_job_that_goes_on_is_not_reported_missing() {
     let mut beat = nightly(DAILY);
     for day in 2..100 {
