@@ -71,23 +71,25 @@ impl GraceSuggestion {
 
 /// "runs take 12–41 min; grace 90 min is comfortable"
 fn text(found: &Found, present: Duration) -> String {
-    let mut text = seen(found);
+    let mut parts = vec![seen(found)];
     if let Some(distance) = found.overlap {
         let distance = exact(distance);
-        text += &format!(", longer than the {distance} between two of them: they can overlap");
+        parts.push(format!(
+            "runs can take longer than the {distance} between two of them: they overlap"
+        ));
     }
     let (grace, present) = (exact(found.grace), exact(present));
-    text += &match found.fit {
-        GraceFit::Comfortable => format!("; grace {grace} is comfortable"),
-        GraceFit::Short => format!("; grace {present} is short, {grace} would be comfortable"),
+    parts.push(match found.fit {
+        GraceFit::Comfortable => format!("grace {grace} is comfortable"),
+        GraceFit::Short => format!("grace {present} is short, {grace} would be comfortable"),
         GraceFit::ShortOnLongDays => format!(
-            "; grace {present} is short on the day that has 25 hours, {grace} would be comfortable"
+            "grace {present} is short on the day that has 25 hours, {grace} would be comfortable"
         ),
         GraceFit::Long => {
-            format!("; grace {present} is long, {grace} would tell of a missing run sooner")
+            format!("grace {present} is long, {grace} would tell of a missing run sooner")
         }
-    };
-    text
+    });
+    parts.join("; ")
 }
 
 fn seen(found: &Found) -> String {
@@ -96,11 +98,11 @@ fn seen(found: &Found) -> String {
         (Awaited::Start, _) => format!("runs start {}", after_expected(latest)),
         (Awaited::Success, None) => format!("successes come {}", after_expected(latest)),
         (Awaited::Success, Some((shortest, longest))) => {
-            let mut text = format!("runs take {}", range(shortest, longest));
-            if latest > longest + SAME_BELOW {
-                text += &format!(" and end {}", after_expected(latest));
+            let took = range(shortest, longest);
+            if latest <= longest + SAME_BELOW {
+                return format!("runs take {took}");
             }
-            text
+            format!("runs take {took} and end {}", after_expected(latest))
         }
     }
 }
@@ -239,8 +241,8 @@ mod tests {
         };
         assert_eq!(
             say(overlapping, 90),
-            "runs take 12–41 min, longer than the 30 min between two of them: they can overlap; grace \
-             90 min is comfortable"
+            "runs take 12–41 min; runs can take longer than the 30 min between two of them: they overlap; \
+             grace 90 min is comfortable"
         );
         let limited = Found {
             awaited: Awaited::Start,
