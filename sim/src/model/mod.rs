@@ -20,6 +20,8 @@ mod outbox;
 mod people;
 mod record;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,8 @@ mod engines;
 mod operations;
 mod random;
 
+use nightbeat_domain::{Claim, IncidentChange};
+use nightbeat_sim::model::Change;
 use nightbeat_store::Recorded;
 use nightbeat_store::dump::Dump;
 
@@ -85,6 +87,16 @@ struct Met {
     refused: u64,
     conflicts: u64,
     dumps: u64,
+    created: u64,
+    ambiguous: u64,
+    downs: u64,
+    unverified: u64,
+    warnings: u64,
+    confirmed: u64,
+    closed: u64,
+    fallbacks: u64,
+    cancelled: u64,
+    false_raises: u64,
 }
 
 impl Met {
@@ -96,6 +108,9 @@ impl Met {
                 self.signals += done.recorded.len() as u64;
                 self.duplicates += count(Recorded::Duplicate);
                 self.broken += count(Recorded::Broken);
+                self.created += count(Recorded::Created);
+                self.ambiguous += count(Recorded::Ambiguous);
+                self.false_raises += u64::from(done.false_raises);
                 self.deliveries += u64::from(done.deliveries);
             }
             Ok(Answer::Claimed(claimed)) => self.claimed += claimed.len() as u64,
@@ -103,6 +118,25 @@ impl Met {
             Err(Class::Conflict) => self.conflicts += 1,
             _ => {}
         }
+    }
+
+    fn note_change(&mut self, change: &Change) {
+        use IncidentChange::{Closed, Confirmed, Opened};
+        let counter = match change {
+            Change::Incident { change, .. } => match change {
+                Opened { claim, .. } => match claim {
+                    Claim::Down => &mut self.downs,
+                    Claim::Unverified => &mut self.unverified,
+                    Claim::Warning => &mut self.warnings,
+                },
+                Confirmed { .. } => &mut self.confirmed,
+                Closed { .. } => &mut self.closed,
+            },
+            Change::Queued { fallback: true, .. } => &mut self.fallbacks,
+            Change::Cancelled { .. } => &mut self.cancelled,
+            _ => return,
+        };
+        *counter += 1;
     }
 
     fn must_be_worth_something(&self) {
@@ -114,6 +148,15 @@ impl Met {
             ("claimed deliveries", self.claimed),
             ("refused transactions", self.refused),
             ("conflicts", self.conflicts),
+            ("created heartbeats", self.created),
+            ("ambiguous slugs", self.ambiguous),
+            ("downs", self.downs),
+            ("unverified", self.unverified),
+            ("warnings", self.warnings),
+            ("confirmed downs", self.confirmed),
+            ("closed incidents", self.closed),
+            ("fallback copies", self.fallbacks),
+            ("cancelled deliveries", self.cancelled),
         ] {
             assert!(count >= 20, "only {count} {what}");
         }
@@ -155,7 +198,9 @@ fn run(seed: u64, mut model: ModelEngine, met: &mut Met) -> Result<(), String> {
         if let Ok(Answer::Claimed(claimed)) = &answer {
             generator.remember(claimed.iter().map(|it| (it.id, it.claim)));
         }
-        model.model.take_changes();
+        for change in model.model.take_changes() {
+            met.note_change(&change);
+        }
         done.push((refused, operation));
     }
     Ok(())

@@ -117,6 +117,11 @@ impl Generator {
             let home = project(u128::from(number == 2));
             first.push(Operation::InsertChannel(home, self.channel(number)));
         }
+        first.push(Operation::UpdateProject(
+            project(0),
+            "helped".to_owned(),
+            Some(channel(0)),
+        ));
         for number in 0..4 {
             let home = project(u128::from(number == 3));
             let new = self.new_heartbeat(heartbeat(number));
@@ -162,8 +167,8 @@ impl Generator {
                 Operation::DeleteChannel(home, channel(number))
             }
             91 => {
-                let number = self.random.below(CHANNELS as u64 + 2).into();
-                let fallback = self.random.percent(70).then(|| channel(number));
+                let number = self.random.below(CHANNELS as u64).into();
+                let fallback = self.random.percent(80).then(|| channel(number));
                 Operation::UpdateProject(home, "renamed".to_owned(), fallback)
             }
             92..94 => Operation::InsertWindow(home, self.window()),
@@ -472,7 +477,7 @@ impl Generator {
             slug,
             description: String::new(),
             tags: vec!["prod".to_owned()],
-            channels: if self.random.percent(70) {
+            channels: if self.random.percent(40) {
                 Routing::All
             } else {
                 Routing::Only(chosen)
