@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::admin::Admin;
 use crate::clock::TestClock;
+use crate::http::Connection;
 use crate::wait::{HANGING, until};
 use crate::{address, http};
 
@@ -56,6 +57,12 @@ impl Setup {
     pub fn with(mut self, key: &str, value: &str) -> Self {
         let variable = format!("NIGHTBEAT_{}", key.replace('.', "_").to_uppercase());
         self.environment.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -247,24 +254,37 @@ impl Binary {
     /// Lets time pass as a running server sees it pass: in small steps, each of which it has taken in before
     /// the next. `nudge` is a heartbeat that nobody cares about.
     pub async fn pass(&self, span: Duration, nudge: &crate::Heartbeat) {
+        // A connection for each step would take longer than the steps.
+        let mut connection = Connection::open(self.address()).await.ok();
         let mut left = span;
         while !left.is_zero() {
             let step = left.min(STEP);
             self.clock().leap(step);
             left -= step;
-            self.turn(nudge).await;
+            let answer = match &mut connection {
+                Some(open) => open.send(self.nudge(nudge)).await.ok(),
+                None => None,
+            };
+            match answer {
+                Some(answer) => taken_in(answer.status),
+                // It closes a connection when it wishes.
+                None => {
+                    self.turn(nudge).await;
+                    connection = Connection::open(self.address()).await.ok();
+                }
+            }
         }
     }
 
     /// Waits until the server has taken in what time it is, whether it can store or not.
     pub async fn turn(&self, nudge: &crate::Heartbeat) {
+        let answer = http::send(self.address(), self.nudge(nudge));
+        taken_in(answer.await.unwrap().status);
+    }
+
+    fn nudge(&self, nudge: &crate::Heartbeat) -> http::Request {
         let path = format!("{}/log", nudge.path());
-        let answer = http::send(
-            self.address(),
-            http::request("POST", self.address(), &path, ""),
-        );
-        let status = answer.await.unwrap().status;
-        assert!([200, 503].contains(&status), "{status}");
+        http::request("POST", self.address(), &path, "")
     }
 
     /// Waits until its log holds this text.
@@ -274,6 +294,11 @@ impl Binary {
         })
         .await;
     }
+}
+
+#[track_caller]
+fn taken_in(status: u16) {
+    assert!([200, 503].contains(&status), "{status}");
 }
 
 impl Drop for Binary {
