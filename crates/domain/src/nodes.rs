@@ -211,7 +211,11 @@ mod tests {
         rows[1].renew(two, at(103), at(105)).unwrap();
         assert_eq!(asof(&rows, at(105)), at(103));
         assert_eq!(asof(&rows, at(102)), at(102));
-        assert_eq!(asof(&[], at(105)), at(105), "a store with one node has no rows");
+        assert_eq!(
+            asof(&[], at(105)),
+            at(105),
+            "a store with one node has no rows"
+        );
     }
 
     #[test]
