@@ -265,10 +265,10 @@ mod tests {
     #[test]
     fn who_leaves_cleanly_leaves_no_gap() {
         let (mut rows, one, two) = two();
-        rows[0].renew(one, at(110), at(110)).unwrap();
-        leave(&mut rows, two, at(110)).unwrap();
+        rows[0].renew(one, at(109), at(109)).unwrap();
+        leave(&mut rows, two, at(109)).unwrap();
         assert_eq!(reap(&mut rows, at(115)), []);
-        assert_eq!(asof(&rows, at(110)), at(110));
+        assert_eq!(asof(&rows, at(109)), at(109));
         assert_eq!(rows[1].renew(two, at(111), at(111)), Err(Fenced));
         assert_eq!(leave(&mut rows, two, at(111)), Err(Fenced), "once");
         let again = join(&mut rows, TWO, Some(at(112)), at(112));
