@@ -3,7 +3,9 @@
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was stored; the same call may work later (busy, disk full, connection lost).
+    /// Nothing was stored; the same call may work later (busy, disk full, connection lost). Only where a
+    /// disk says that a write failed which it carried out, and the process is killed before the next one,
+    /// the next start may find it stored: all of it, as if the answer had been lost.
     #[error("cannot store now: {0}")]
     Unavailable(String),
     /// It may or may not have been committed. Ask again before relying on either.

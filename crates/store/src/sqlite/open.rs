@@ -193,11 +193,28 @@ pub(crate) fn folder(database: &Path, allow_network_file_system: bool) -> Result
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+    create_folder(folder).map_err(|error| unusable(folder, &error))?;
     if allow_network_file_system {
         return Ok(());
     }
     file_system::refuse_network(folder)
+}
+
+/// With the folders above it that are missing. The name of a folder is on the disk when the one above it
+/// was synced; SQLite syncs only the last one.
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    let named = |path: &&Path| !path.as_os_str().is_empty();
+    let above = folder.ancestors().filter(named);
+    let missing: Vec<&Path> = above.take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(folder)?;
+    for created in missing {
+        let above = created.parent().filter(named).unwrap_or(Path::new("."));
+        if let Err(error) = File::open(above).and_then(|folder| folder.sync_all()) {
+            let above = above.display();
+            tracing::warn!(%error, "{above} cannot be synced: a power cut now may lose the new folder in it");
+        }
+    }
+    Ok(())
 }
 
 fn create_private(database: &Path) -> Result<()> {

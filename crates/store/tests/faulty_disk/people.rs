@@ -12,7 +12,7 @@ use crate::house::{ALICE, HOOK, HOUR, House, MINUTE, NOW, START, create, heartbe
 use crate::points::{Again, Method, WEATHERS, acknowledged_is_durable, every_point};
 
 /// Something of everything, in one transaction.
-fn tidy_up(sql: &mut dyn Sql) -> Result<()> {
+pub(crate) fn tidy_up(sql: &mut dyn Sql) -> Result<()> {
     create(sql, 4)?;
     take_step(sql, ALICE, heartbeat_id(1), &Step::Pause, NOW)?;
     take_step(sql, ALICE, heartbeat_id(3), &Step::Acknowledge, NOW)?;

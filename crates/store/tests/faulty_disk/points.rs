@@ -58,7 +58,7 @@ const WRITE: &[Op] = &[Op::Write];
 const SYNC: &[Op] = &[Op::Sync];
 const OTHERS: &[Op] = &[Op::Open, Op::Read, Op::Truncate, Op::Delete];
 
-pub(crate) const WEATHERS: [Weather; 14] = [
+pub(crate) const WEATHERS: [Weather; 15] = [
     Weather::new("a write fails", WRITE, Times::Once, Harm::Error),
     Weather::new(
         "no write works any more",
@@ -75,6 +75,13 @@ pub(crate) const WEATHERS: [Weather; 14] = [
         Times::Once,
         Harm::Late,
     ),
+    Weather::new(
+        "a write works, is said not to, and the server is killed",
+        WRITE,
+        Times::Once,
+        Harm::Late,
+    )
+    .ending(End::Killed),
     Weather::new("a sync fails", SYNC, Times::Once, Harm::Error),
     Weather::new(
         "a sync fails, and the server is killed",
@@ -253,7 +260,10 @@ async fn settle(
 ) -> bool {
     if weather.harm != Harm::Death {
         match answer {
-            Ok(()) | Err(StoreError::Unavailable(_)) => return false,
+            Ok(()) | Err(StoreError::Unavailable(_)) if weather.end == End::Orderly => {
+                return false;
+            }
+            Ok(()) | Err(StoreError::Unavailable(_)) => {}
             Err(StoreError::Fatal(_)) => {
                 let next = house.furnish().await;
                 let fatal = matches!(next, Err(StoreError::Fatal(_)));

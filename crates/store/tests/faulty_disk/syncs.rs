@@ -4,6 +4,8 @@ use nightbeat_faulty_disk::{Disk, Fault, Harm, Kept, Op, Times};
 use nightbeat_store::{Recorded, StoreError};
 
 use crate::house::{House, MINUTE, NOW, marked, success};
+use crate::people::tidy_up;
+use crate::points::acknowledged_is_durable;
 
 const FIRST_SYNC: Fault = Fault {
     ops: &[Op::Sync],
@@ -41,6 +43,46 @@ async fn what_is_acknowledged_after_a_failed_sync_and_a_restart_survives_a_power
     house.open();
     assert!(house.dump().await == acknowledged, "acknowledged, and lost");
     house.check().await;
+}
+
+/// After a failed sync the next start is killed too, or the power fails in the midst of it.
+#[tokio::test]
+async fn a_start_after_a_failed_sync_may_die_anywhere() {
+    let disk = Disk::take();
+    let mut template = House::furnished(&disk).await;
+    template.close();
+    let mut points = 0;
+    for kept in [None, Some(Kept::Nothing), Some(Kept::Some(3))] {
+        for at in 0.. {
+            let context = format!("second death at {at}, {kept:?}");
+            let mut house = House::like(&template).await;
+            let acknowledged = house.dump().await;
+            disk.arm(FIRST_SYNC);
+            house.store().write(tidy_up).await.unwrap_err();
+            house.kill();
+            disk.arm(Fault::death(at));
+            let started = house.try_open();
+            let hits = disk.disarm().hits;
+            match kept {
+                None => house.kill(),
+                Some(kept) => house.lose_power(kept),
+            }
+            house.open();
+            // The commit whose sync failed may be there, all of it, or not.
+            if house.dump().await != acknowledged {
+                let again = house.store().write(tidy_up).await;
+                assert!(matches!(again, Err(StoreError::Conflict(_))), "{context}");
+            }
+            acknowledged_is_durable(&mut house, at, &context).await;
+            if hits == 0 {
+                started.unwrap();
+                break;
+            }
+            points += 1;
+        }
+    }
+    println!("start after a failed sync: {points} points in all");
+    assert!(points >= 6, "{points}");
 }
 
 /// After a sync that failed, a server says so for every call, and what it refuses is not stored later.
@@ -83,5 +125,5 @@ async fn a_disk_that_does_not_sync_gets_no_server() {
     assert!(refused.to_string().contains("cannot be used"), "{refused}");
     house.open();
     house.furnish().await.unwrap();
-    crate::points::acknowledged_is_durable(&mut house, 0, "well again").await;
+    acknowledged_is_durable(&mut house, 0, "well again").await;
 }
