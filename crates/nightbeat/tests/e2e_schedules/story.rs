@@ -41,7 +41,7 @@ pub(crate) struct Job {
 impl Job {
     fn new(
         name: &'static str,
-        schedule: Value,
+        schedule: &Value,
         grace: Duration,
         runs: &'static [&'static str],
     ) -> Self {
@@ -66,7 +66,7 @@ impl Job {
         runs: &'static [&'static str],
     ) -> Self {
         let schedule = json!({"cron": expression, "timezone": zone});
-        Self::new(name, schedule, grace, runs)
+        Self::new(name, &schedule, grace, runs)
     }
 
     pub(crate) fn calendar(
@@ -77,7 +77,7 @@ impl Job {
         runs: &'static [&'static str],
     ) -> Self {
         let schedule = json!({"calendar": expression, "timezone": zone});
-        Self::new(name, schedule, grace, runs)
+        Self::new(name, &schedule, grace, runs)
     }
 
     /// It signals at its instants, not some time after.
@@ -168,7 +168,7 @@ async fn pass_until(server: &Binary, nudge: &Heartbeat, time: UnixMicros) {
     let left = || time.since(server.clock().now());
     if left() > AFTER + BEFORE {
         server.pass(AFTER, nudge).await;
-        server.clock().leap(left() - BEFORE);
+        server.clock().leap(left().saturating_sub(BEFORE));
         server.turn(nudge).await;
     }
     server.pass(left(), nudge).await;
