@@ -52,6 +52,8 @@ def why_not(case: Case, peers: dict[str, Answer], ours: Answer) -> str | None:
         return "a peer gave no answer"
     if not all(answer.same(answers[0]) for answer in answers):
         return "the peers disagree"
+    if answers[0].instants and answers[0].instants[0] <= case.start:
+        return "the peers name an instant before the question, as they do in second passes"
     if case.kind == "oncalendar":
         one_refuses = (answers[0].refused is None) != (ours.refused is None)
         return None if schedulers.SYSTEMD else defects.calendar(case, one_refuses)
