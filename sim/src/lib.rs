@@ -3,4 +3,22 @@
 //! One seed decides everything. What a run found can be seen again by its seed.
 #![forbid(unsafe_code)]
 
+mod check;
+mod faults;
 pub mod model;
+mod mutants;
+mod outcome;
+mod random;
+mod scenario;
+mod truth;
+mod world;
+
+pub use faults::{Fault, Faults};
+pub use mutants::Mutant;
+pub use outcome::{Outcome, Violation};
+pub use scenario::Scenario;
+
+/// Lives a scenario.
+pub fn live(scenario: &Scenario) -> Outcome {
+    world::live(scenario)
+}

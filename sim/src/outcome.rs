@@ -1,0 +1,90 @@
+//! What came of a run.
+
+use crate::scenario::Scenario;
+
+/// A broken promise.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: &'static str,
+    /// The true instant, in microseconds since 1970.
+    pub at: i64,
+    /// Whose.
+    pub heartbeat: Option<usize>,
+    /// What is wrong.
+    pub text: String,
+    /// What happened before, where a trace was kept.
+    pub facts: Vec<String>,
+}
+
+/// What came of one scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// Heartbeats times days.
+    pub check_days: f64,
+    /// Signals that jobs made.
+    pub signals: u64,
+    /// Signals stored.
+    pub stored: u64,
+    /// Requests answered 200.
+    pub acknowledged: u64,
+    /// Requests answered 503.
+    pub refused: u64,
+    /// Requests that reached us and were lost through us.
+    pub tries_lost: u64,
+    /// Requests that the network lost.
+    pub requests_lost: u64,
+    /// Requests that the network doubled.
+    pub doubled: u64,
+    /// Signals that a client kept for later.
+    pub spooled: u64,
+    /// Incidents opened.
+    pub incidents: u64,
+    /// Alerts decided.
+    pub alerts: u64,
+    /// Alerts that claim *down* for silence.
+    pub downs: u64,
+    /// Alerts that claim *unverified*.
+    pub unverified: u64,
+    /// Deliveries queued.
+    pub deliveries: u64,
+    /// Messages that a receiver took again.
+    pub duplicates: u64,
+    /// Attempts that failed.
+    pub failed_sends: u64,
+    /// Planned troubles that began.
+    pub troubles: u64,
+    /// Kills.
+    pub crashes: u64,
+    /// Times at which a node stood still.
+    pub pauses: u64,
+    /// Transactions that the store failed or kept quiet about.
+    pub store_faults: u64,
+    /// What people did.
+    pub acts: u64,
+    /// Gaps entered into the ledger.
+    pub gaps: u64,
+    /// What the search each minute found.
+    pub found_lost: u64,
+    /// *Down* claimed although a signal came in time.
+    pub false_raises: u64,
+    /// The share of time in which something was wrong with us.
+    pub troubled_share: f64,
+    /// The share of time that gaps cover.
+    pub gap_share: f64,
+    /// Of everything that happened, in order.
+    pub hash: u64,
+    /// Broken promises.
+    pub violations: Vec<Violation>,
+}
+
+impl Outcome {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self {
+            seed: scenario.seed,
+            ..Self::default()
+        }
+    }
+}

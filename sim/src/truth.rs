@@ -1,0 +1,630 @@
+//! The reference: what really happened, and what follows from it. Shares no code with the domain.
+//!
+//! Times are microseconds on the axis of the node that received a signal, unless they are called true.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use nightbeat_domain::{
+    Cause, ChannelId, Claim, HeartbeatId, Schedule, Settings, Signal, SignalKind, UnixMicros,
+};
+use nightbeat_store::people::Step;
+use uuid::Uuid;
+
+use crate::outcome::Outcome;
+use crate::scenario::{DAY, MINUTE, SECOND, Scenario, Spec};
+use crate::world::Weather;
+
+/// After a trouble, this much passes before anything is expected to be in time again.
+const SETTLE: i64 = 3 * SECOND;
+
+/// How much of the past a heartbeat keeps.
+const KEPT: usize = 48;
+
+/// How many facts are shown around a violation.
+const FACTS_SHOWN: usize = 60;
+
+/// A run that has started and whose end is not stored.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    rid: Option<Uuid>,
+    started: i64,
+    received: i64,
+    /// Something was said while it was over its limit: it needs no word of its own.
+    told: bool,
+}
+
+/// The incident that is open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Open {
+    pub(crate) number: u32,
+    pub(crate) claim: Claim,
+    pub(crate) cause: Cause,
+    /// Of a *down*: its deadline, and the instant of its decision.
+    pub(crate) down: Option<(i64, i64)>,
+}
+
+/// What really happened to one heartbeat.
+#[derive(Debug)]
+pub(crate) struct Beat {
+    pub(crate) id: HeartbeatId,
+    pub(crate) number: usize,
+    pub(crate) project: usize,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) gone: bool,
+    pub(crate) paused: bool,
+    armed: i64,
+    edited: i64,
+    /// A signal was heard that counted.
+    heard: bool,
+    /// A miss is news: it is not new any more.
+    active: bool,
+    /// The latest end of a run, and the true time, healthy only, when it was stored.
+    pub(crate) last_end: Option<i64>,
+    last_end_healthy: i64,
+    last_end_true: i64,
+    failures: u32,
+    runs: Vec<Run>,
+    /// Stored ends: stamp and end.
+    ends: VecDeque<(i64, i64)>,
+    /// Runs that ended: start, and the stamp of the end.
+    ended: VecDeque<(i64, i64)>,
+    /// Ends that reached us and were lost: stamp and end.
+    lost: VecDeque<(i64, i64)>,
+    pub(crate) open: Option<Open>,
+    pub(crate) last_alert: Option<(u32, nightbeat_domain::AlertKind)>,
+    was_paused: bool,
+    /// Overdue since it was first seen so: its deadline, and the healthy time then.
+    overdue: Option<(i64, i64)>,
+}
+
+/// A delivery, as far as it must reach somebody.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) heartbeat: usize,
+    pub(crate) channel: ChannelId,
+    pub(crate) queued_at: i64,
+    pub(crate) taken: u32,
+    pub(crate) cancelled: bool,
+}
+
+/// Everything that really happened.
+pub(crate) struct Truth {
+    pub(crate) beats: Vec<Beat>,
+    pub(crate) channels: Vec<Vec<ChannelId>>,
+    /// Of each project: maintenance, from and to, and when it was stored.
+    pub(crate) windows: Vec<Vec<(i64, i64, i64)>>,
+    pub(crate) weather: Vec<Weather>,
+    pub(crate) rows: HashMap<i64, Row>,
+    /// Signals that were acknowledged and are not stored, whose they are, and since when.
+    pub(crate) owed: Vec<(usize, usize, i64)>,
+    begins_at: i64,
+    down: Vec<bool>,
+    bad_since: Option<i64>,
+    bad_until: i64,
+    bad_total: i64,
+    /// Merged stretches of trouble, in true time.
+    bad: Vec<(i64, i64)>,
+    stepped_at: i64,
+    traced: bool,
+    facts: VecDeque<(i64, Option<usize>, String)>,
+    gaps_micros: i64,
+}
+
+impl Beat {
+    /// When a success is expected after a run that ended at `end`.
+    pub(crate) fn next(&self, end: i64) -> i64 {
+        next(&self.settings.schedule, end)
+    }
+
+    fn grace(&self) -> i64 {
+        self.settings.grace.as_micros() as i64
+    }
+
+    /// The last thing that restarted the clock.
+    fn quiet(&self) -> i64 {
+        self.last_end.unwrap_or(i64::MIN).max(self.armed)
+    }
+
+    /// When it is overdue if nothing more comes; nothing of runs and maintenance.
+    pub(crate) fn deadline(&self) -> Option<i64> {
+        (self.active && !self.paused).then(|| {
+            let expected = match self.last_end {
+                Some(end) if end >= self.armed => self.next(end),
+                _ => after(&self.settings.schedule, self.armed),
+            };
+            expected + self.grace()
+        })
+    }
+
+    /// By when something must be open if nothing more comes: sound, sometimes later than the domain's own.
+    fn must_open_by(&self, windows: &[(i64, i64, i64)]) -> Option<i64> {
+        let open = self.open.is_some_and(|open| open.claim != Claim::Warning);
+        if self.gone || self.paused || open {
+            return None;
+        }
+        let threshold = self.settings.failure_threshold;
+        let limit = self.settings.run_limit().as_micros() as i64;
+        let runs = self.runs.iter().filter(|run| !run.told);
+        let runs = runs.map(|run| {
+            let deadline = (run.started + limit).max(run.received.min(run.started + DAY));
+            let late = if run.started < run.received {
+                10 * MINUTE
+            } else {
+                0
+            };
+            let edited = if self.edited > run.started {
+                self.edited + self.grace()
+            } else {
+                0
+            };
+            self.after_windows(deadline.max(run.received + late).max(edited), 0, windows)
+        });
+        let runs: Vec<i64> = runs.collect();
+        let held = runs.iter().copied().max();
+        let miss = self
+            .miss_by(windows)
+            .map(|miss| miss.max(held.unwrap_or(miss)));
+        if threshold > 1 {
+            return miss;
+        }
+        runs.into_iter().min().into_iter().chain(miss).min()
+    }
+
+    fn miss_by(&self, windows: &[(i64, i64, i64)]) -> Option<i64> {
+        let mut deadline = self.deadline()?;
+        // Failures in a row move on by one instant each.
+        for _ in 1..self.settings.failure_threshold {
+            deadline = after(&self.settings.schedule, deadline - self.grace()) + self.grace();
+            deadline = self.after_windows(deadline, self.grace(), windows);
+        }
+        let edited = if self.edited > 0 {
+            self.edited + self.grace()
+        } else {
+            0
+        };
+        Some(self.after_windows(deadline.max(edited), self.grace(), windows))
+    }
+
+    /// The deadline, where maintenance holds it back.
+    fn after_windows(&self, deadline: i64, grace: i64, windows: &[(i64, i64, i64)]) -> i64 {
+        let mut deadline = deadline;
+        for _ in 0..windows.len() {
+            for (from, to, _) in windows {
+                if *from <= deadline && deadline - grace < *to {
+                    deadline = after(&self.settings.schedule, *to) + self.grace();
+                }
+            }
+        }
+        deadline
+    }
+
+    /// A signal was stored.
+    fn signal(&mut self, signal: &Signal, ignored: bool, healthy: i64, now: i64) {
+        if ignored {
+            return;
+        }
+        let stamp = signal.received_at.0;
+        let happened = signal
+            .claimed_at
+            .map_or(stamp, |at| at.0.clamp(stamp - 7 * DAY, stamp));
+        if self.paused {
+            if self.settings.manual_resume || signal.kind == SignalKind::Log {
+                return;
+            }
+            self.arm(stamp);
+        }
+        self.heard = true;
+        match signal.kind {
+            SignalKind::Log => {}
+            SignalKind::Start => self.start(signal.rid.map(|rid| rid.0), happened, stamp),
+            SignalKind::Success | SignalKind::Fail => {
+                self.active = true;
+                self.failures = 0;
+                self.end(signal.rid.map(|rid| rid.0), happened, stamp);
+                self.last_end = self.last_end.max(Some(happened));
+                self.last_end_healthy = healthy;
+                self.last_end_true = now;
+                self.overdue = None;
+            }
+        }
+    }
+
+    fn start(&mut self, rid: Option<Uuid>, started: i64, received: i64) {
+        let run = Run {
+            rid,
+            started,
+            received,
+            told: false,
+        };
+        if let Some(open) = self.runs.iter_mut().find(|open| open.rid == rid) {
+            if rid.is_none() && open.started < started {
+                *open = run;
+            }
+            return;
+        }
+        if self.runs.len() >= 32 {
+            let Some(told) = self.runs.iter().position(|run| run.told) else {
+                return;
+            };
+            self.runs.remove(told);
+        }
+        self.runs.push(run);
+    }
+
+    fn end(&mut self, rid: Option<Uuid>, ended: i64, stamp: i64) {
+        keep(&mut self.ends, (stamp, ended));
+        let found = match (rid, self.runs.as_slice()) {
+            (None, [_]) => Some(0),
+            _ => self.runs.iter().position(|run| run.rid == rid),
+        };
+        if let Some(found) =
+            found.filter(|found| rid.is_some() || self.runs[*found].started <= ended)
+        {
+            let run = self.runs.remove(found);
+            keep(&mut self.ended, (run.started, stamp));
+        }
+    }
+
+    fn arm(&mut self, at: i64) {
+        self.paused = false;
+        self.armed = at;
+        self.active = self.heard;
+        self.overdue = None;
+    }
+
+    /// A person's step was stored.
+    pub(crate) fn stepped(&mut self, step: &Step, at: i64) {
+        match step {
+            Step::Edit(settings) => {
+                self.settings = Arc::new(settings.clone());
+                self.edited = at;
+            }
+            Step::Pause => {
+                self.paused = true;
+                self.was_paused = true;
+                self.runs.clear();
+            }
+            Step::Resume if self.paused => self.arm(at),
+            Step::Resume | Step::Acknowledge | Step::Snooze(_) => {}
+        }
+        self.overdue = None;
+    }
+
+    /// An incident opened or closed: what is over its limit by now has been spoken of.
+    pub(crate) fn tell_runs(&mut self, at: i64) {
+        let limit = self.settings.run_limit().as_micros() as i64;
+        for run in &mut self.runs {
+            run.told |= run.started + limit <= at;
+        }
+        self.overdue = None;
+    }
+
+    /// A success or failure that was stored, came by `deadline`, and puts it off.
+    pub(crate) fn stored_in_time(&self, deadline: i64) -> Option<(i64, i64)> {
+        let found = self.ends.iter().find(|(stamp, ended)| {
+            *stamp <= deadline && self.next(*ended) + self.grace() > deadline
+        });
+        found.copied()
+    }
+
+    /// One that was lost through our fault, and by which the job was fine at `at`.
+    pub(crate) fn lost_in_time(&self, at: i64) -> Option<(i64, i64)> {
+        let found = self.lost.iter().find(|(stamp, ended)| {
+            // What is within a second of the edge may be seen either way.
+            *stamp <= at - SECOND && self.next(*ended) + self.grace() > at + SECOND
+        });
+        found.copied()
+    }
+
+    /// Someone paused it once: that closes an incident without a word.
+    pub(crate) fn was_paused(&self) -> bool {
+        self.was_paused
+    }
+
+    /// The stamp of the end of the run that started then.
+    pub(crate) fn run_ended(&self, started: i64) -> Option<i64> {
+        let found = self.ended.iter().find(|(it, _)| *it == started);
+        found.map(|(_, stamp)| *stamp)
+    }
+
+    /// Since when a signal of ours that was missed would change that `deadline` is missed.
+    pub(crate) fn silent_since(&self, deadline: i64) -> i64 {
+        let schedule = &self.settings.schedule;
+        if schedule.interval().is_some() {
+            return self.quiet();
+        }
+        let expected = deadline - self.grace();
+        let instant = before(schedule, expected + 1);
+        (instant - tolerance(schedule, instant)).max(self.quiet())
+    }
+}
+
+fn keep<T>(list: &mut VecDeque<T>, item: T) {
+    if list.len() == KEPT {
+        list.pop_front();
+    }
+    list.push_back(item);
+}
+
+fn after(schedule: &Schedule, at: i64) -> i64 {
+    let next = schedule.next_after(UnixMicros(at).timestamp());
+    next.map_or(i64::MAX / 4, jiff::Timestamp::as_microsecond)
+}
+
+fn before(schedule: &Schedule, at: i64) -> i64 {
+    let last = schedule.previous_before(UnixMicros(at).timestamp());
+    last.map_or(at, jiff::Timestamp::as_microsecond)
+}
+
+/// How long before its instant a success counts for it: a tenth of the distance, five minutes at most.
+fn tolerance(schedule: &Schedule, instant: i64) -> i64 {
+    ((instant - before(schedule, instant)) / 10).min(5 * MINUTE)
+}
+
+/// When the next success is expected after a run that ended at `end`.
+fn next(schedule: &Schedule, end: i64) -> i64 {
+    let next = after(schedule, end);
+    if schedule.interval().is_none() && next - end <= tolerance(schedule, next) {
+        return after(schedule, next);
+    }
+    next
+}
+
+impl Truth {
+    pub(crate) fn new(scenario: &Scenario, now: i64) -> Self {
+        Self {
+            beats: Vec::new(),
+            channels: vec![Vec::new(); 3],
+            windows: vec![Vec::new(); 3],
+            weather: vec![Weather::default(); scenario.nodes],
+            rows: HashMap::new(),
+            owed: Vec::new(),
+            begins_at: now,
+            down: vec![true; scenario.nodes],
+            bad_since: Some(now),
+            bad_until: now + SETTLE,
+            bad_total: 0,
+            bad: Vec::new(),
+            stepped_at: i64::MIN / 2,
+            traced: scenario.trace,
+            facts: VecDeque::new(),
+            gaps_micros: 0,
+        }
+    }
+
+    pub(crate) fn add(&mut self, id: HeartbeatId, number: usize, spec: &Spec, now: i64) {
+        self.beats.push(Beat {
+            id,
+            number,
+            project: spec.project,
+            settings: Arc::clone(&spec.settings),
+            gone: false,
+            paused: false,
+            armed: now,
+            edited: 0,
+            heard: false,
+            active: false,
+            last_end: None,
+            last_end_healthy: 0,
+            last_end_true: now,
+            failures: 0,
+            runs: Vec::new(),
+            ends: VecDeque::new(),
+            ended: VecDeque::new(),
+            lost: VecDeque::new(),
+            open: None,
+            last_alert: None,
+            was_paused: false,
+            overdue: None,
+        });
+    }
+
+    pub(crate) fn signal(&mut self, heartbeat: usize, signal: &Signal, ignored: bool, now: i64) {
+        let healthy = self.healthy(now);
+        self.beats[heartbeat].signal(signal, ignored, healthy, now);
+    }
+
+    /// A try reached us and was lost through our fault.
+    pub(crate) fn lost(&mut self, heartbeat: usize, kind: SignalKind, stamp: i64, happened: i64) {
+        if matches!(kind, SignalKind::Success | SignalKind::Fail) {
+            keep(&mut self.beats[heartbeat].lost, (stamp, happened));
+        }
+    }
+
+    /// A receiver took a delivery; whether it had it already.
+    pub(crate) fn accepted(&mut self, number: i64) -> bool {
+        let Some(row) = self.rows.get_mut(&number) else {
+            return false;
+        };
+        row.taken += 1;
+        row.taken > 1
+    }
+
+    /// Something is wrong until `until`.
+    pub(crate) fn worsen(&mut self, now: i64, until: i64) {
+        self.settle(now);
+        self.bad_since.get_or_insert(now);
+        self.bad_until = self.bad_until.max(until + SETTLE);
+    }
+
+    pub(crate) fn node_up(&mut self, now: i64, node: usize, up: bool) {
+        self.settle(now);
+        self.down[node] = !up;
+        self.worsen(now, now);
+    }
+
+    pub(crate) fn stepped(&mut self, now: i64) {
+        self.worsen(now, now);
+        self.stepped_at = now;
+    }
+
+    /// When a clock was set last.
+    pub(crate) fn stepped_at(&self) -> i64 {
+        self.stepped_at
+    }
+
+    fn settle(&mut self, now: i64) {
+        if let Some(since) = self.bad_since
+            && self.bad_until <= now
+            && self.down.iter().all(|down| !down)
+        {
+            self.bad_since = None;
+            self.bad_total += self.bad_until - since;
+            match self.bad.last_mut() {
+                Some(last) if since - last.1 < 10 * SECOND => last.1 = self.bad_until,
+                _ => self.bad.push((since, self.bad_until)),
+            }
+        }
+    }
+
+    /// How much true time has passed in which nothing was wrong with us.
+    pub(crate) fn healthy(&mut self, now: i64) -> i64 {
+        self.settle(now);
+        let open = self.bad_since.map_or(0, |since| now - since);
+        now - self.begins_at - self.bad_total - open
+    }
+
+    /// Whether something was wrong with us at some instant from `from` to `to`, in true time.
+    pub(crate) fn troubled(&mut self, now: i64, from: i64, to: i64) -> bool {
+        self.settle(now);
+        let first = self.bad.partition_point(|(_, until)| *until < from);
+        self.bad.get(first).is_some_and(|(since, _)| *since <= to)
+            || self.bad_since.is_some_and(|since| since <= to)
+    }
+
+    /// Whether one stretch of trouble covers all from `from` to `to`, give or take `slack`, in true time.
+    pub(crate) fn covered(&mut self, now: i64, from: i64, to: i64, slack: i64) -> bool {
+        self.settle(now);
+        let mut at = from + slack;
+        let end = to - slack;
+        let open = self.bad_since.map(|since| (since, i64::MAX));
+        for (since, until) in self.bad.iter().copied().chain(open) {
+            if until + slack >= at && since - slack <= at {
+                at = at.max(until + slack);
+            }
+        }
+        at >= end
+    }
+
+    pub(crate) fn gap(&mut self, span: i64) {
+        self.gaps_micros += span;
+    }
+
+    /// The loop turned at an instant of the axis.
+    #[expect(clippy::unused_self, reason = "a place for facts about the axis")]
+    pub(crate) fn running(&mut self, _: i64, _: usize, _: UnixMicros) {}
+
+    /// Looks at a heartbeat; the violation, or when to look again, in true time from now.
+    pub(crate) fn audit(
+        &mut self,
+        now: i64,
+        axis: i64,
+        heartbeat: usize,
+    ) -> Result<i64, (&'static str, String)> {
+        let healthy = self.healthy(now);
+        let windows = &self.windows[self.beats[heartbeat].project];
+        let beat = &self.beats[heartbeat];
+        let usual = (10 * MINUTE)
+            .max(crate::scenario::period(&beat.settings.schedule) / 2)
+            .min(6 * 60 * MINUTE);
+        let Some(deadline) = beat.must_open_by(windows) else {
+            self.beats[heartbeat].overdue = None;
+            return Ok(usual);
+        };
+        if axis < deadline {
+            let steady = self.steady_miss(heartbeat, healthy);
+            self.beats[heartbeat].overdue = None;
+            return match steady {
+                Some(text) => Err(("I4 missed", text)),
+                None => Ok((deadline - axis).min(usual).max(SECOND)),
+            };
+        }
+        let patience = beat.grace().clamp(MINUTE, 10 * MINUTE);
+        let bound_clean = 15 * SECOND;
+        let bound = patience * 6 / 5 + 90 * SECOND;
+        let first = match beat.overdue {
+            Some((known, first)) if known == deadline => first,
+            _ => healthy,
+        };
+        let since_true = beat.last_end_true;
+        self.beats[heartbeat].overdue = Some((deadline, first));
+        let waited = healthy - first;
+        let troubled = self.troubled(now, since_true - SETTLE, now)
+            || self.beats[heartbeat].quiet() != self.beats[heartbeat].last_end.unwrap_or(0);
+        if waited > bound || (waited > bound_clean && !troubled) {
+            let text = format!(
+                "overdue since {deadline}, {} of healthy time ago, and nothing is open",
+                crate::world::spell(waited)
+            );
+            return Err(("I4 missed", text));
+        }
+        Ok(if troubled {
+            (bound - waited + SECOND).max(SECOND)
+        } else {
+            bound_clean + SECOND
+        })
+    }
+
+    /// Whatever the axis says: an interval that has long passed in healthy time.
+    fn steady_miss(&self, heartbeat: usize, healthy: i64) -> Option<String> {
+        let beat = &self.beats[heartbeat];
+        let interval = beat.settings.schedule.interval()?.duration().as_micros() as i64;
+        let plain = beat.runs.is_empty()
+            && self.windows[beat.project].is_empty()
+            && beat.settings.failure_threshold == 1
+            && beat.active
+            && beat.last_end? >= beat.armed.max(beat.edited);
+        let span = interval + beat.grace();
+        let passed = healthy - beat.last_end_healthy;
+        let bound = span + span / 50 + 12 * MINUTE + 90 * SECOND;
+        (plain && passed > bound).then(|| {
+            format!(
+                "{} of healthy time since its last signal, {} are allowed, and nothing is open",
+                crate::world::spell(passed),
+                crate::world::spell(span)
+            )
+        })
+    }
+
+    /// Keeps a fact for the neighbourhood of a violation.
+    pub(crate) fn fact(
+        &mut self,
+        at: i64,
+        heartbeat: Option<usize>,
+        text: impl FnOnce() -> String,
+    ) {
+        if !self.traced {
+            return;
+        }
+        if self.facts.len() == 20_000 {
+            self.facts.pop_front();
+        }
+        self.facts.push_back((at, heartbeat, text()));
+    }
+
+    /// The last facts about a heartbeat and everything it shares with others.
+    pub(crate) fn neighbourhood(&self, heartbeat: Option<usize>) -> Vec<String> {
+        let ours = self
+            .facts
+            .iter()
+            .rev()
+            .filter(|(_, about, _)| about.is_none() || *about == heartbeat);
+        let mut shown: Vec<String> = ours
+            .take(FACTS_SHOWN)
+            .map(|(at, _, text)| format!("{} {at} {text}", UnixMicros(*at).timestamp()))
+            .collect();
+        shown.reverse();
+        shown
+    }
+
+    pub(crate) fn figures(&mut self, now: i64, outcome: &mut Outcome) {
+        self.settle(now);
+        let open = self.bad_since.map_or(0, |since| now - since);
+        let lived = (now - self.begins_at).max(1) as f64;
+        outcome.troubled_share = (self.bad_total + open) as f64 / lived;
+        outcome.gap_share = self.gaps_micros as f64 / lived;
+        let known: HashSet<i64> = self.rows.keys().copied().collect();
+        outcome.deliveries = known.len() as u64;
+    }
+}

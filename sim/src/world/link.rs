@@ -1,0 +1,362 @@
+//! The way to the store: one queue for each node, one transaction at a time.
+
+use std::collections::VecDeque;
+
+use nightbeat_domain::UnixMicros;
+use nightbeat_engine::{Ending, Finished};
+use nightbeat_store::hot::{Elapse, Record};
+use nightbeat_store::outbox::{Claim, DeliveryEnding, FinishedDelivery};
+
+use super::World;
+use super::agenda::{Event, Life, Try};
+use super::node::{Happened, Trouble};
+use super::people::Act;
+use crate::model::{self, Fault, Held};
+use crate::mutants::Mutant;
+use crate::scenario::{MS, Site};
+
+/// Something for the store to do.
+#[derive(Debug)]
+pub(crate) enum Op {
+    Record(u64, Record, Vec<Try>),
+    Elapse(Elapse),
+    #[cfg(feature = "mutants")]
+    ElapseRead(Elapse, model::StaleStates),
+    Claim(Claim),
+    Finish(Vec<Finished>),
+    WatchList,
+    Overdue(UnixMicros, u32),
+    Act(Act, UnixMicros),
+    #[cfg(feature = "mutants")]
+    SecondHalf,
+}
+
+/// A node's queue, and how the store behaves for it.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    queue: VecDeque<Op>,
+    /// The first of the queue is being done.
+    busy: bool,
+}
+
+/// How a store behaves, until then.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weather {
+    pub(crate) fails: (i64, f64),
+    pub(crate) mute: (i64, f64),
+    pub(crate) slow: (i64, i64),
+}
+
+impl World {
+    /// Queues something for the store.
+    pub(crate) fn push(&mut self, node: usize, op: Op) {
+        let jumps_queue = self.broken(Mutant::NoWatermark) && matches!(op, Op::Elapse(_));
+        #[cfg(feature = "mutants")]
+        let op = match op {
+            Op::Elapse(due) if self.broken(Mutant::StatusOnly) => {
+                let read = self.model.elapse_read(&due);
+                Op::ElapseRead(due, read)
+            }
+            op => op,
+        };
+        let Some(run) = &mut self.nodes[node].run else {
+            return;
+        };
+        let queue = &mut run.link.queue;
+        if jumps_queue && !queue.is_empty() {
+            queue.insert(1, op);
+        } else {
+            queue.push_back(op);
+        }
+        self.begin_next(node);
+    }
+
+    fn begin_next(&mut self, node: usize) {
+        let life = self.life(node);
+        let now = self.agenda.now;
+        let resumes = self.nodes[node].paused_until;
+        let weather = self.truth.weather[node];
+        let Some(run) = &mut self.nodes[node].run else {
+            return;
+        };
+        if run.link.busy || run.link.queue.is_empty() {
+            return;
+        }
+        run.link.busy = true;
+        let (until, slow) = weather.slow;
+        let span = if now < until {
+            self.random.span(100, slow)
+        } else {
+            self.random.span(100, 6 * MS)
+        };
+        self.agenda.at(now.max(resumes) + span, Event::Store(life));
+    }
+
+    /// The store does what stands first.
+    pub(crate) fn store_event(&mut self, life: Life) {
+        if !self.lives(life) {
+            return;
+        }
+        let now = self.agenda.now;
+        let resumes = self.nodes[life.node].paused_until;
+        if resumes > now {
+            self.agenda.at(resumes + 100, Event::Store(life));
+            return;
+        }
+        let Some(run) = &mut self.nodes[life.node].run else {
+            return;
+        };
+        run.link.busy = false;
+        let Some(op) = run.link.queue.pop_front() else {
+            return;
+        };
+        if self.killed_before(life.node, &op) {
+            return;
+        }
+        self.set_fault(life.node);
+        if let Some(happened) = self.perform(life.node, op) {
+            self.result(life, happened);
+        }
+        if self.lives(life) {
+            self.begin_next(life.node);
+        }
+    }
+
+    fn killed_before(&mut self, node: usize, op: &Op) -> bool {
+        match op {
+            Op::Record(_, record, _) if !record.arrivals.is_empty() => {
+                self.trapped(node, Site::BeforeCommit)
+            }
+            Op::Finish(_) => self.trapped(node, Site::BeforeFinish),
+            _ => false,
+        }
+    }
+
+    fn set_fault(&mut self, node: usize) {
+        let now = self.agenda.now;
+        let weather = self.truth.weather[node];
+        if now < weather.fails.0 && self.random.chance(weather.fails.1) {
+            self.outcome.store_faults += 1;
+            self.model.fail_next(Fault::Refuse);
+        } else if now < weather.mute.0 && self.random.chance(weather.mute.1) {
+            self.outcome.store_faults += 1;
+            self.model.fail_next(Fault::LoseAnswer);
+        }
+    }
+
+    fn result(&mut self, life: Life, happened: Happened) {
+        let latency = self.random.within(10, 200);
+        self.agenda
+            .after(latency, Event::Result(life, Box::new(happened)));
+    }
+
+    fn held(&self, node: usize) -> Option<Held> {
+        let lease = self.nodes[node].run.as_ref()?.lease?;
+        // The database's own clock.
+        let now = UnixMicros(self.agenda.now);
+        Some(Held { lease, now })
+    }
+
+    /// One transaction, and what the node is told; nothing where it dies of it.
+    fn perform(&mut self, node: usize, op: Op) -> Option<Happened> {
+        let held = self.held(node);
+        match op {
+            Op::Record(batch, record, tries) => self.record(node, held, batch, record, &tries),
+            Op::Elapse(due) => self.elapse(node, held, due),
+            #[cfg(feature = "mutants")]
+            Op::ElapseRead(due, read) => {
+                let result = self.model.elapse_write(held, &due, &read);
+                self.absorb(node, &[], Some(due.asof));
+                Some(Happened::Elapsed(due.heartbeats, result.map_err(trouble)))
+            }
+            Op::Claim(wish) => {
+                let mut result = self.model.claim(held, &wish).map_err(trouble);
+                self.absorb(node, &[], None);
+                if let Ok(rows) = &mut result {
+                    self.spoil_claim(held, rows, wish.now);
+                }
+                Some(Happened::Claimed(result))
+            }
+            Op::Finish(finished) => {
+                let rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
+                let result = self.model.finish(held, &rows);
+                self.absorb(node, &[], None);
+                let stored = !matches!(&result, Err(error) if trouble_text(error));
+                if stored {
+                    self.check_finished(&rows);
+                }
+                Some(Happened::Finished(result.map_err(|_| finished)))
+            }
+            Op::WatchList => {
+                let mut watched = self.model.watch_list();
+                if self.broken(Mutant::LostWheel) {
+                    watched.retain(|it| it.wake_at.is_none_or(|at| at.0 % 3 != 0));
+                }
+                Some(Happened::Begun(watched))
+            }
+            Op::Overdue(before, limit) => {
+                let lost = self.model.overdue(before, limit);
+                self.outcome.found_lost += lost.len() as u64;
+                (!lost.is_empty()).then_some(Happened::Filed(lost))
+            }
+            Op::Act(act, now) => self.perform_act(node, act, now),
+            #[cfg(feature = "mutants")]
+            Op::SecondHalf => {
+                drop(self.model.commit_second_half().is_ok());
+                self.absorb(node, &[], None);
+                Some(Happened::Queued)
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        node: usize,
+        held: Option<Held>,
+        batch: u64,
+        mut record: Record,
+        tries: &[Try],
+    ) -> Option<Happened> {
+        if self.broken(Mutant::NoRefusedGap) {
+            record
+                .gaps
+                .retain(|gap| gap.kind != nightbeat_domain::GapKind::Storage);
+        }
+        if self.broken(Mutant::NoSuspendGap) {
+            record
+                .gaps
+                .retain(|gap| gap.kind != nightbeat_domain::GapKind::Suspended);
+        }
+        let result = self.model.record(held, &record);
+        let stored = self.absorb(node, tries, None);
+        self.second_half(node);
+        if stored && self.trapped(node, Site::Committed) {
+            return None;
+        }
+        Some(Happened::Recorded(batch, result.map_err(trouble)))
+    }
+
+    fn elapse(&mut self, node: usize, held: Option<Held>, mut due: Elapse) -> Option<Happened> {
+        if self.broken(Mutant::NoRefusedGap) {
+            due.gaps
+                .retain(|gap| gap.kind != nightbeat_domain::GapKind::Storage);
+        }
+        if self.broken(Mutant::NoSuspendGap) {
+            due.gaps
+                .retain(|gap| gap.kind != nightbeat_domain::GapKind::Suspended);
+        }
+        let result = self.model.elapse(held, &due);
+        let decided = self.absorb(node, &[], Some(due.asof));
+        self.second_half(node);
+        if decided && self.trapped(node, Site::Judged) {
+            return None;
+        }
+        Some(Happened::Elapsed(due.heartbeats, result.map_err(trouble)))
+    }
+
+    #[cfg(feature = "mutants")]
+    fn second_half(&mut self, node: usize) {
+        if self.broken(Mutant::SplitFlip) && self.model.has_second_half() {
+            self.push(node, Op::SecondHalf);
+        }
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "the feature looks at it")]
+    fn second_half(&self, _: usize) {}
+
+    fn finished_row(&self, finished: &Finished) -> FinishedDelivery {
+        let ending = match &finished.ending {
+            Ending::Sent { detail } => DeliveryEnding::Sent {
+                detail: detail.clone(),
+            },
+            Ending::Failed { detail, .. } if self.broken(Mutant::NoSecondTry) => {
+                DeliveryEnding::Failed {
+                    detail: detail.clone(),
+                    next_try_at: None,
+                }
+            }
+            Ending::Failed {
+                detail,
+                next_try_at,
+            } => DeliveryEnding::Failed {
+                detail: detail.clone(),
+                next_try_at: *next_try_at,
+            },
+            Ending::Released { next_try_at } => DeliveryEnding::Released {
+                next_try_at: *next_try_at,
+            },
+        };
+        FinishedDelivery {
+            number: finished.number,
+            claim: finished.claim,
+            began_at: finished.began_at,
+            took: finished.took,
+            ending,
+        }
+    }
+
+    /// Mutants that mark as sent what was only claimed.
+    fn spoil_claim(
+        &mut self,
+        held: Option<Held>,
+        rows: &mut Vec<nightbeat_store::outbox::ClaimedDelivery>,
+        now: UnixMicros,
+    ) {
+        let all = self.broken(Mutant::ProcessedFirst);
+        let digests = self.broken(Mutant::DigestDropped);
+        if !all && !digests {
+            return;
+        }
+        let sent = |row: &nightbeat_store::outbox::ClaimedDelivery| FinishedDelivery {
+            number: row.number,
+            claim: row.claim,
+            began_at: now,
+            took: std::time::Duration::ZERO,
+            ending: DeliveryEnding::Sent {
+                detail: String::new(),
+            },
+        };
+        let marked = rows.iter().filter(|row| all || row.digest);
+        let marked: Vec<_> = marked.map(sent).collect();
+        drop(self.model.finish(held, &marked).is_ok());
+        if digests {
+            rows.retain(|row| !row.digest);
+        }
+    }
+
+    #[cfg(feature = "mutants")]
+    pub(super) fn set_mutant(&mut self) {
+        use crate::model::ModelMutant as Broken;
+        self.model.mutate(match self.scenario.mutant {
+            Some(Mutant::SplitFlip) => Some(Broken::SplitTransition),
+            Some(Mutant::StatusOnly) => Some(Broken::StatusOnly),
+            Some(Mutant::NoGapLedger) => Some(Broken::NoGapLedger),
+            Some(Mutant::NoPartialGap) => Some(Broken::NoPartialGap),
+            Some(Mutant::Unfenced) => Some(Broken::UnfencedLease),
+            Some(Mutant::GapAfterDecision) => Some(Broken::GapAfterDecision),
+            Some(Mutant::UpOvertakesDown) => Some(Broken::UpOvertakesDown),
+            Some(Mutant::SignalHidesDeadline) => Some(Broken::NoEarlierJudgement),
+            _ => None,
+        });
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "the feature looks at it")]
+    pub(super) fn set_mutant(&self) {}
+}
+
+fn trouble(error: model::Error) -> Trouble {
+    match error {
+        model::Error::Fenced(_) => Trouble::Fenced,
+        model::Error::Store(_) => Trouble::Failed,
+    }
+}
+
+/// Whether nothing was stored.
+fn trouble_text(error: &model::Error) -> bool {
+    !matches!(
+        error,
+        model::Error::Store(nightbeat_store::StoreError::Unknown(_))
+    )
+}

@@ -1,0 +1,730 @@
+//! A node: the real engine and the real intake, driven as the server's loop drives them.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use nightbeat_domain::nodes::Lease;
+use nightbeat_domain::{Gap, GapKind, HeartbeatId, UnixMicros};
+use nightbeat_engine::{
+    self as engine, Announced, Answer, Claimed, Command, Engine, Event as Input, Failed, Finished,
+    Intake, Limits, Reading, Written,
+};
+use nightbeat_store::hot::{Done, Elapse, Record};
+use nightbeat_store::outbox::ClaimedDelivery;
+use nightbeat_store::{Arrival, Watched};
+
+use super::World;
+use super::agenda::{Event, Life, Try};
+use super::link::{Link, Op};
+use crate::mutants::Mutant;
+use crate::scenario::{MS, SECOND, Scenario, Site};
+
+/// What is read from `server/src/housekeeping.rs` and `server/src/node/mod.rs`.
+const SEARCH_EVERY: i64 = 60 * SECOND;
+const SEARCH_BEHIND: Duration = Duration::from_secs(60);
+const SEARCH_AT_ONCE: u32 = 10_000;
+const DRAIN_TIME: i64 = 10 * SECOND;
+const SIGNALS_MAX: usize = 100_000;
+
+/// A signal that stands later than this after it reached the machine was held up by us.
+pub(crate) const HELD_UP: i64 = 3_300 * MS;
+
+/// A signal with the try that it came by.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbound {
+    pub(crate) arrival: Arrival,
+    pub(crate) tried: Try,
+}
+
+/// What happens to the loop from outside the engine.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    Recorded(u64, Result<Done, Trouble>),
+    Elapsed(Vec<HeartbeatId>, Result<Done, Trouble>),
+    Filed(Vec<Watched>),
+    Begun(Vec<Watched>),
+    Queued,
+    Claimed(Result<Vec<ClaimedDelivery>, Trouble>),
+    Sent(u64, Answer),
+    Finished(Result<(), Vec<Finished>>),
+}
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Failed,
+    Fenced,
+}
+
+/// A machine, and the process on it, if one runs.
+pub(crate) struct Node {
+    /// The true instant at which the machine started.
+    boot_at: i64,
+    /// How far its wall clock is ahead.
+    pub(crate) ahead: i64,
+    /// How much more it gets ahead, in parts of a million, since then.
+    pub(crate) drift: (i64, i64),
+    pub(crate) lives: u32,
+    pub(crate) run: Option<Run>,
+    /// Nothing runs before this.
+    pub(crate) paused_until: i64,
+    /// Nor can anything reach it.
+    pub(crate) asleep: bool,
+    /// Killed at this place, until then; and how long it is down.
+    pub(crate) trap: Option<(Site, i64, i64)>,
+    /// Stands still for this long after the next signal, until then.
+    pub(crate) pause_trap: Option<(i64, i64)>,
+    /// How often it is killed again, and after which time.
+    pub(crate) loops: (u32, i64),
+}
+
+/// A running process.
+pub(crate) struct Run {
+    pub(crate) engine: Engine<Inbound>,
+    pub(crate) intake: Intake<Inbound>,
+    pub(crate) lease: Option<Lease>,
+    happened: VecDeque<Happened>,
+    pub(crate) link: Link,
+    /// What is claimed and not finished: its claim, whose it is, and which of its alerts.
+    kept: HashMap<i64, (i64, HeartbeatId, u32)>,
+    answers: HashMap<u64, Vec<Try>>,
+    to_answer: Vec<(u64, bool)>,
+    /// Signals with their stamps that are not answered yet.
+    pub(crate) pending: BTreeMap<Try, i64>,
+    turn_at: i64,
+    /// The list of heartbeats is read.
+    begun: bool,
+    /// It stops, at that instant at the latest; and how long it is down then.
+    draining: Option<(i64, i64)>,
+    commands: Vec<Command<Inbound>>,
+}
+
+impl Node {
+    pub(crate) fn new(scenario: &Scenario, number: usize) -> Self {
+        let mut random = scenario.random("node", number as u64);
+        Self {
+            boot_at: scenario.begins_at() - random.within(0, 1_000_000) * SECOND,
+            ahead: 0,
+            drift: (0, scenario.begins_at()),
+            lives: 0,
+            run: None,
+            paused_until: 0,
+            asleep: false,
+            trap: None,
+            pause_trap: None,
+            loops: (0, 0),
+        }
+    }
+
+    pub(crate) fn reading(&self, now: i64, wall_only: bool) -> Reading {
+        let (parts, since) = self.drift;
+        let wall = now + self.ahead + (now - since) / 1_000_000 * parts;
+        Reading {
+            boot_micros: if wall_only { wall } else { now - self.boot_at },
+            wall_micros: wall,
+        }
+    }
+
+    /// What is gained so far by drifting becomes part of how far it is ahead.
+    pub(crate) fn settle_drift(&mut self, now: i64) {
+        let (parts, since) = self.drift;
+        self.ahead += (now - since) / 1_000_000 * parts;
+        self.drift.1 = now;
+    }
+}
+
+impl World {
+    pub(crate) fn reading(&self, node: usize) -> Reading {
+        self.nodes[node].reading(self.agenda.now, self.broken(Mutant::WallClock))
+    }
+
+    /// The instant on a node's axis; where no process runs, the one at which its axis would start.
+    pub(crate) fn axis(&mut self, node: usize) -> UnixMicros {
+        let reading = self.reading(node);
+        match &mut self.nodes[node].run {
+            Some(run) => run.intake.now(reading),
+            None => {
+                let floor = self.model.alive_until().unwrap_or(UnixMicros::MIN);
+                UnixMicros(reading.wall_micros).max(floor)
+            }
+        }
+    }
+
+    pub(crate) fn life(&self, node: usize) -> Life {
+        Life {
+            node,
+            number: self.nodes[node].lives,
+        }
+    }
+
+    pub(crate) fn lives(&self, life: Life) -> bool {
+        let node = &self.nodes[life.node];
+        node.lives == life.number && node.run.is_some()
+    }
+
+    /// A process starts.
+    pub(crate) fn start_node(&mut self, node: usize) {
+        if self.nodes[node].run.is_some() {
+            return;
+        }
+        self.nodes[node].lives += 1;
+        let reading = self.reading(node);
+        let (alive_until, lease) = self.open(node, reading);
+        let mut intake = Intake::new(reading, alive_until, SIGNALS_MAX);
+        let now = intake.now(reading);
+        let mut run = Run {
+            engine: Engine::new(Limits::default(), now),
+            intake,
+            lease,
+            happened: VecDeque::new(),
+            link: Link::default(),
+            kept: HashMap::new(),
+            answers: HashMap::new(),
+            to_answer: Vec::new(),
+            pending: BTreeMap::new(),
+            turn_at: i64::MAX,
+            begun: false,
+            draining: None,
+            commands: Vec::new(),
+        };
+        if lease.is_none()
+            && let Some(from) = alive_until
+            && !self.broken(Mutant::NoStoppedGap)
+        {
+            let gap = Gap {
+                from,
+                to: now.max(from + Duration::from_micros(1)),
+                kind: GapKind::Stopped,
+            };
+            run.engine.step(now, Input::Gap(gap), &mut run.commands);
+        }
+        self.nodes[node].run = Some(run);
+        let at = self.agenda.now;
+        self.truth.fact(at, None, || {
+            format!("node {node} starts, axis {now}, alive until {alive_until:?}")
+        });
+        self.truth.node_up(at, node, true);
+        self.truth.running(at, node, now);
+        self.push(node, Op::WatchList);
+        let life = self.life(node);
+        self.agenda.after(SEARCH_EVERY, Event::Search(life));
+        let (left, every) = self.nodes[node].loops;
+        if left > 0 {
+            self.nodes[node].loops.0 = left - 1;
+            self.agenda.after(every, Event::KillAgain(life));
+        }
+    }
+
+    fn open(&mut self, node: usize, reading: Reading) -> (Option<UnixMicros>, Option<Lease>) {
+        if self.scenario.nodes == 1 {
+            return (self.model.open_alone(), None);
+        }
+        let id = super::troubles::node_id(node);
+        let now = UnixMicros(reading.wall_micros);
+        let lease = self.model.join(id, now).ok();
+        self.absorb(node, &[], None);
+        (Some(now), lease)
+    }
+
+    /// The process is gone, from one instant to the next.
+    pub(crate) fn kill(&mut self, node: usize, down: i64) {
+        let Some(run) = self.nodes[node].run.take() else {
+            return;
+        };
+        let now = self.agenda.now;
+        self.truth.fact(now, None, || {
+            format!("node {node} is killed, down for {}", super::spell(down))
+        });
+        self.truth.node_up(now, node, false);
+        self.outcome.crashes += 1;
+        let held = run.lease.map(|lease| lease.node);
+        self.model.crash(held);
+        self.reset(run.pending);
+        self.nodes[node].asleep = false;
+        self.nodes[node].paused_until = 0;
+        self.agenda.after(down, Event::Start(node));
+    }
+
+    /// Clients whose signals were on their way see their connections reset.
+    fn reset(&mut self, pending: BTreeMap<Try, i64>) {
+        for (tried, stamp) in pending {
+            if !self.messages[tried.message].stored {
+                self.lose(tried, stamp);
+            }
+            self.agenda.after(MS, Event::Hear(tried, false));
+        }
+    }
+
+    /// Whether a node is to be killed at this place; then it is.
+    pub(crate) fn trapped(&mut self, node: usize, site: Site) -> bool {
+        match self.nodes[node].trap {
+            Some((at, until, down)) if at == site => {
+                self.nodes[node].trap = None;
+                if self.agenda.now > until {
+                    return false;
+                }
+                self.truth
+                    .fact(self.agenda.now, None, || format!("a trap: {site:?}"));
+                self.kill(node, down);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The loop is to turn at `at`, or earlier.
+    pub(crate) fn wake(&mut self, node: usize, at: i64) {
+        let life = self.life(node);
+        let Some(run) = &mut self.nodes[node].run else {
+            return;
+        };
+        if run.begun && at < run.turn_at {
+            run.turn_at = at;
+            self.agenda.at(at, Event::Turn(life));
+        }
+    }
+
+    pub(crate) fn result_event(&mut self, life: Life, happened: Happened) {
+        if !self.lives(life) {
+            return;
+        }
+        let resumes = self.nodes[life.node].paused_until;
+        let Some(run) = &mut self.nodes[life.node].run else {
+            return;
+        };
+        if let Happened::Begun(watched) = happened {
+            let reading = self.nodes[life.node].reading(self.agenda.now, false);
+            let Some(run) = &mut self.nodes[life.node].run else {
+                return;
+            };
+            let now = run.intake.now(reading);
+            run.engine
+                .step(now, Input::Filed(entries(watched)), &mut run.commands);
+            run.begun = true;
+        } else {
+            run.happened.push_back(happened);
+        }
+        let at = (self.agenda.now + 20).max(resumes);
+        self.wake(life.node, at);
+    }
+
+    pub(crate) fn turn_event(&mut self, life: Life) {
+        if !self.lives(life) {
+            return;
+        }
+        let node = &mut self.nodes[life.node];
+        let Some(run) = &mut node.run else { return };
+        if run.turn_at != self.agenda.now {
+            return;
+        }
+        if node.paused_until > self.agenda.now {
+            run.turn_at = node.paused_until;
+            let at = run.turn_at;
+            self.agenda.at(at, Event::Turn(life));
+            return;
+        }
+        run.turn_at = i64::MAX;
+        self.turn(life.node);
+    }
+
+    /// One turn of the loop, as in the server.
+    fn turn(&mut self, node: usize) {
+        let reading = self.reading(node);
+        while let Some(happened) = self.nodes[node]
+            .run
+            .as_mut()
+            .and_then(|run| run.happened.pop_front())
+        {
+            self.take_in(node, reading, happened);
+            if self.nodes[node].run.is_none() {
+                return;
+            }
+        }
+        let stamped_late = self.broken(Mutant::StampedLate);
+        let no_watermark = self.broken(Mutant::NoWatermark);
+        let ack_first = self.broken(Mutant::AckFirst);
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        let mut taken = run.intake.take(reading, |_, _| None);
+        let now = taken.now;
+        if stamped_late {
+            for inbound in &mut taken.signals {
+                inbound.arrival.signal.received_at = now;
+            }
+        }
+        let commands = &mut run.commands;
+        if let Some(gap) = taken.jump {
+            run.engine.step(now, Input::Gap(gap), commands);
+        }
+        if taken.refused {
+            run.engine.step(now, Input::Refused, commands);
+        }
+        let mut early = Vec::new();
+        for inbound in taken.signals {
+            if ack_first {
+                early.push(inbound.tried);
+            }
+            let bytes = inbound.arrival.body.as_ref().map_or(0, Vec::len);
+            let arrival = inbound;
+            run.engine
+                .step(now, Input::Received { arrival, bytes }, commands);
+        }
+        let watermark = if no_watermark { now } else { taken.watermark };
+        run.engine.step(now, Input::Tick { watermark }, commands);
+        run.engine.work(now, commands);
+        let commands = std::mem::take(commands);
+        self.execute(node, now, commands);
+        for tried in early {
+            self.answer(node, tried, true);
+        }
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        for (batch, durable) in std::mem::take(&mut run.to_answer) {
+            self.answer_batch(node, batch, durable);
+        }
+        self.end_turn(node, now);
+    }
+
+    fn end_turn(&mut self, node: usize, now: UnixMicros) {
+        let at = self.agenda.now;
+        self.truth.running(at, node, now);
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        if let Some((until, down)) = run.draining
+            && (run.engine.is_drained() || at >= until)
+        {
+            self.stop(node, down);
+            return;
+        }
+        let tick = run.engine.next_tick(now).since(now);
+        self.wake(node, at + tick.as_micros() as i64);
+    }
+
+    /// The process ends in order.
+    fn stop(&mut self, node: usize, down: i64) {
+        let Some(run) = self.nodes[node].run.take() else {
+            return;
+        };
+        let now = self.agenda.now;
+        self.truth.fact(now, None, || {
+            format!("node {node} stops, down for {}", super::spell(down))
+        });
+        self.truth.node_up(now, node, false);
+        if let Some(lease) = run.lease {
+            let axis = UnixMicros(self.nodes[node].reading(now, false).wall_micros);
+            let held = crate::model::Held { lease, now: axis };
+            // One that is fenced already has nothing to leave.
+            drop(self.model.leave(held, &[]).is_ok());
+            self.absorb(node, &[], None);
+        }
+        self.reset(run.pending);
+        self.agenda.after(down, Event::Start(node));
+    }
+
+    /// Someone asks the process to stop.
+    pub(crate) fn drain(&mut self, node: usize, down: i64) {
+        let now = self.agenda.now;
+        if let Some(run) = &mut self.nodes[node].run
+            && run.draining.is_none()
+        {
+            run.intake.close();
+            run.engine.stop();
+            run.draining = Some((now + DRAIN_TIME, down));
+            self.wake(node, now + 20);
+        }
+    }
+
+    fn take_in(&mut self, node: usize, reading: Reading, happened: Happened) {
+        let claimed_trap = matches!(&happened, Happened::Claimed(Ok(rows)) if !rows.is_empty());
+        if claimed_trap && self.trapped(node, Site::Claimed) {
+            return;
+        }
+        let fenced = matches!(
+            &happened,
+            Happened::Recorded(_, Err(Trouble::Fenced))
+                | Happened::Elapsed(_, Err(Trouble::Fenced))
+        );
+        let lost_wheel = self.broken(Mutant::LostWheel);
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        let now = run.intake.now(reading);
+        let written = |done: Done| Written {
+            watched: if lost_wheel && done.recorded.is_empty() && now.0 % 3 == 0 {
+                Vec::new()
+            } else {
+                entries(done.watched)
+            },
+            deliveries: done.deliveries > 0,
+        };
+        let input = match happened {
+            Happened::Recorded(batch, result) => Input::Recorded {
+                batch,
+                result: result.map(written).map_err(|_| Failed),
+            },
+            Happened::Elapsed(heartbeats, result) => Input::Elapsed {
+                heartbeats,
+                result: result.map(written).map_err(|_| Failed),
+            },
+            Happened::Filed(watched) | Happened::Begun(watched) => Input::Filed(entries(watched)),
+            Happened::Queued => Input::Queued,
+            Happened::Claimed(result) => Input::Claimed(match result {
+                Ok(rows) => Ok(self.keep(node, rows, now)),
+                Err(_) => Err(Failed),
+            }),
+            Happened::Sent(message, answer) => Input::Sent { message, answer },
+            Happened::Finished(result) => Input::Finished(result),
+        };
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        run.engine.step(now, input, &mut run.commands);
+        let commands = std::mem::take(&mut run.commands);
+        self.execute(node, now, commands);
+        if fenced {
+            self.fenced(node);
+        }
+    }
+
+    /// A node that lost its lease ends, and begins again with a new one.
+    fn fenced(&mut self, node: usize) {
+        self.truth.fact(self.agenda.now, None, || {
+            format!("node {node} finds itself fenced")
+        });
+        self.kill(node, SECOND);
+    }
+
+    /// Keeps what is needed of claimed deliveries.
+    fn keep(&mut self, node: usize, rows: Vec<ClaimedDelivery>, now: UnixMicros) -> Vec<Claimed> {
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (lane, digest_every) = self.receiver_of(row.channel);
+            let Some(run) = self.nodes[node].run.as_mut() else {
+                break;
+            };
+            let snapshot = &row.snapshot;
+            let kept = (row.claim, snapshot.heartbeat.id, snapshot.alert.sequence);
+            run.kept.insert(row.number, kept);
+            claimed.push(Claimed {
+                number: row.number,
+                claim: row.claim,
+                id: row.id,
+                channel: row.channel,
+                lane,
+                digest_every,
+                digest: row.digest,
+                attempts: row.attempts,
+                created_at: row.created_at,
+                lease_until: now + engine::LEASE,
+            });
+        }
+        claimed
+    }
+
+    /// What a claimed delivery tells: whose it is, and which of its alerts.
+    pub(crate) fn kept(&self, node: usize, number: i64) -> Option<(HeartbeatId, u32)> {
+        let run = self.nodes[node].run.as_ref()?;
+        run.kept
+            .get(&number)
+            .map(|(_, heartbeat, sequence)| (*heartbeat, *sequence))
+    }
+
+    fn execute(&mut self, node: usize, now: UnixMicros, commands: Vec<Command<Inbound>>) {
+        for command in commands {
+            if self.nodes[node].run.is_none() {
+                return;
+            }
+            self.execute_one(node, now, command);
+        }
+    }
+
+    fn execute_one(&mut self, node: usize, now: UnixMicros, command: Command<Inbound>) {
+        match command {
+            Command::Record {
+                batch,
+                mut arrivals,
+                watermark,
+                gaps,
+            } => {
+                arrivals.sort_by_key(|inbound| inbound.arrival.signal.received_at);
+                let (arrivals, tries): (Vec<_>, Vec<_>) = arrivals
+                    .into_iter()
+                    .map(|it| (it.arrival, it.tried))
+                    .unzip();
+                if let Some(run) = &mut self.nodes[node].run {
+                    run.answers.insert(batch, tries.clone());
+                }
+                let record = Record {
+                    arrivals,
+                    watermark,
+                    gaps,
+                    now: watermark,
+                };
+                self.push(node, Op::Record(batch, record, tries));
+            }
+            Command::Answer { batch, durable } => {
+                if let Some(run) = &mut self.nodes[node].run {
+                    run.to_answer.push((batch, durable));
+                }
+            }
+            Command::Refuse(inbound) => self.answer(node, inbound.tried, false),
+            Command::Elapse {
+                heartbeats,
+                asof,
+                gaps,
+            } => {
+                let elapse = Elapse {
+                    heartbeats,
+                    asof,
+                    gaps,
+                    now: asof,
+                };
+                self.push(node, Op::Elapse(elapse));
+            }
+            Command::Claim { skip } => {
+                let wish = nightbeat_store::outbox::Claim {
+                    now,
+                    lease_until: now + engine::LEASE,
+                    per_channel: engine::CLAIM_PER_CHANNEL,
+                    skip,
+                };
+                self.push(node, Op::Claim(wish));
+            }
+            Command::Send(send) => self.send_out(node, send.message, send.deliveries),
+            Command::Finish(finished) => {
+                if let Some(run) = &mut self.nodes[node].run {
+                    for delivery in &finished {
+                        let ours = run.kept.get(&delivery.number);
+                        if ours.is_some_and(|(claim, ..)| *claim == delivery.claim) {
+                            run.kept.remove(&delivery.number);
+                        }
+                    }
+                }
+                self.push(node, Op::Finish(finished));
+            }
+        }
+    }
+
+    fn answer_batch(&mut self, node: usize, batch: u64, durable: bool) {
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        let tries = run.answers.remove(&batch).unwrap_or_default();
+        for tried in tries {
+            self.answer(node, tried, durable);
+        }
+    }
+
+    /// A signal is answered.
+    fn answer(&mut self, node: usize, tried: Try, durable: bool) {
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        let Some(stamp) = run.pending.remove(&tried) else {
+            return;
+        };
+        let message = &self.messages[tried.message];
+        let heartbeat = message.heartbeat;
+        if durable {
+            self.outcome.acknowledged += 1;
+            if !message.stored {
+                self.truth
+                    .owed
+                    .push((tried.message, heartbeat, self.agenda.now));
+            }
+        } else if !message.stored {
+            self.outcome.refused += 1;
+            self.lose(tried, stamp);
+        }
+        let at = self.agenda.now;
+        self.truth.fact(at, Some(heartbeat), || {
+            format!(
+                "answer to try {} of signal {}: {}",
+                tried.number,
+                tried.message,
+                if durable { "200" } else { "503" }
+            )
+        });
+        let latency = self.random.span(100, 100 * MS);
+        if !self.network_loses() {
+            self.agenda.after(latency, Event::Hear(tried, durable));
+        }
+    }
+
+    /// A request has come in: it is stamped and queued.
+    pub(crate) fn put(
+        &mut self,
+        node: usize,
+        tried: Try,
+        announced: Option<Announced>,
+        since: i64,
+    ) {
+        let reading = self.reading(node);
+        let arrival = self.arrival(tried);
+        let heartbeat = self.messages[tried.message].heartbeat;
+        let Some(run) = self.nodes[node].run.as_mut() else {
+            return;
+        };
+        let now = run.intake.now(reading);
+        let stamp = run.intake.stamp(now, announced);
+        let room = run.intake.has_room();
+        let mut inbound = Inbound { arrival, tried };
+        inbound.arrival.signal.received_at = stamp;
+        if room {
+            run.intake.push(inbound);
+        }
+        if let Some(announced) = announced {
+            run.intake.withdraw(announced);
+        }
+        run.pending.insert(tried, stamp.0);
+        let at = self.agenda.now;
+        self.truth.fact(at, Some(heartbeat), || {
+            format!(
+                "signal {} try {} comes in, stamped {}",
+                tried.message, tried.number, stamp.0
+            )
+        });
+        let held_up = at - since;
+        if held_up > HELD_UP {
+            self.lose(tried, stamp.0 - held_up);
+        }
+        if !room {
+            self.answer(node, tried, false);
+            return;
+        }
+        if self.trapped(node, Site::Received) {
+            return;
+        }
+        self.wake(node, at + 20);
+        if let Some((until, span)) = self.nodes[node].pause_trap {
+            self.nodes[node].pause_trap = None;
+            if at <= until {
+                self.pause(node, span, false);
+            }
+        }
+    }
+
+    pub(crate) fn search_event(&mut self, life: Life) {
+        if !self.lives(life) {
+            return;
+        }
+        let wait = self.nodes[life.node].paused_until - self.agenda.now;
+        self.agenda
+            .after(SEARCH_EVERY + wait.max(0), Event::Search(life));
+        if wait > 0 || self.broken(Mutant::LostWheel) {
+            return;
+        }
+        let before = self.axis(life.node) - SEARCH_BEHIND;
+        self.push(life.node, Op::Overdue(before, SEARCH_AT_ONCE));
+    }
+}
+
+fn entries(watched: Vec<Watched>) -> Vec<(HeartbeatId, UnixMicros)> {
+    watched
+        .into_iter()
+        .filter_map(|watched| Some((watched.heartbeat, watched.wake_at?)))
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! Receivers of alerts, well and unwell.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use nightbeat_domain::{ChannelId, HeartbeatId};
+use nightbeat_engine::{Answer, Claimed};
+
+use super::World;
+use super::agenda::{Event, Life};
+use super::node::Happened;
+use crate::scenario::{MINUTE, MS, Mood, SECOND, Site};
+
+/// A send takes no longer than this.
+const SEND_TIMEOUT: i64 = 40 * SECOND;
+
+/// A receiver: where a channel leads.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    lane: String,
+    digest_every: Duration,
+    /// It behaves so until then.
+    pub(crate) mood: (i64, Option<Mood>),
+    /// The newest alert that it took of each heartbeat, by channel.
+    newest: HashMap<(ChannelId, HeartbeatId), u32>,
+}
+
+impl Receiver {
+    pub(crate) fn new(number: usize) -> Self {
+        // The first two projects' first channels lead to the same host.
+        let lane = if number == 2 { 0 } else { number };
+        Self {
+            lane: format!("host {lane}"),
+            digest_every: Duration::from_secs(if number % 2 == 1 { 30 } else { 0 }),
+            mood: (0, None),
+            newest: HashMap::new(),
+        }
+    }
+}
+
+impl World {
+    pub(super) fn receiver_of(&self, channel: ChannelId) -> (String, Duration) {
+        let number = self.channels.get(&channel).copied().unwrap_or(0);
+        let receiver = &self.receivers[number];
+        (receiver.lane.clone(), receiver.digest_every)
+    }
+
+    /// A node sends a message.
+    pub(super) fn send_out(&mut self, node: usize, message: u64, deliveries: Vec<Claimed>) {
+        let life = self.life(node);
+        let latency = self.random.span(MS, 200 * MS);
+        self.agenda
+            .after(latency, Event::Deliver(life, message, deliveries));
+    }
+
+    /// A message reaches its receiver.
+    pub(super) fn deliver(&mut self, life: Life, message: u64, deliveries: Vec<Claimed>) {
+        if !self.lives(life) {
+            return;
+        }
+        let Some(first) = deliveries.first() else {
+            return;
+        };
+        let now = self.agenda.now;
+        let number = self.channels.get(&first.channel).copied().unwrap_or(0);
+        let (until, mood) = self.receivers[number].mood;
+        let mood = mood.filter(|_| now < until);
+        let (takes, span, answer) = match mood {
+            None => (true, self.random.span(5 * MS, 500 * MS), taken(true, None)),
+            Some(Mood::Slow) => {
+                let span = self.random.span(SECOND, SEND_TIMEOUT - SECOND);
+                (true, span, taken(true, None))
+            }
+            Some(Mood::Fails) => (false, 20 * MS, taken(false, None)),
+            Some(Mood::TooMany) => {
+                let wait = self.random.span(SECOND, 20 * MINUTE);
+                (
+                    false,
+                    20 * MS,
+                    taken(false, Some(Duration::from_micros(wait as u64))),
+                )
+            }
+            Some(Mood::Hangs) => (false, SEND_TIMEOUT, taken(false, None)),
+            Some(Mood::LosesAnswers) => (true, SEND_TIMEOUT, taken(false, None)),
+        };
+        if takes {
+            for delivery in &deliveries {
+                self.accept(life.node, number, delivery);
+            }
+            if self.trapped(life.node, Site::Sent) {
+                return;
+            }
+        } else {
+            self.outcome.failed_sends += 1;
+        }
+        self.agenda.after(
+            span,
+            Event::Result(life, Box::new(Happened::Sent(message, answer))),
+        );
+    }
+
+    fn accept(&mut self, node: usize, number: usize, delivery: &Claimed) {
+        let Some((heartbeat, sequence)) = self.kept(node, delivery.number) else {
+            return;
+        };
+        let beat = self.numbers.get(&heartbeat).copied();
+        let at = self.agenda.now;
+        self.truth.fact(at, beat, || {
+            format!(
+                "receiver {number} takes alert {sequence}, delivery {}",
+                delivery.number
+            )
+        });
+        self.agenda
+            .note(delivery.number as u64 ^ u64::from(sequence) << 40);
+        if self.truth.accepted(delivery.number) {
+            self.outcome.duplicates += 1;
+        }
+        let newest = self.receivers[number]
+            .newest
+            .entry((delivery.channel, heartbeat))
+            .or_insert(0);
+        if sequence < *newest {
+            let text = format!(
+                "alert {sequence} reached channel {} after alert {newest}",
+                delivery.channel
+            );
+            self.violate("I8 order", beat, text);
+        } else {
+            *newest = sequence;
+        }
+    }
+
+    /// The newest alert of a heartbeat that a channel's receiver took.
+    pub(crate) fn newest_taken(&self, channel: ChannelId, heartbeat: HeartbeatId) -> Option<u32> {
+        let number = self.channels.get(&channel)?;
+        self.receivers[*number]
+            .newest
+            .get(&(channel, heartbeat))
+            .copied()
+    }
+}
+
+fn taken(taken: bool, retry_after: Option<Duration>) -> Answer {
+    Answer {
+        taken,
+        detail: String::new(),
+        retry_after,
+    }
+}
