@@ -12,56 +12,44 @@ const BERLIN: &str = "Europe/Berlin";
 const LORD_HOWE: &str = "Australia/Lord_Howe";
 const GRACE: Duration = Duration::from_secs(300);
 
-/// cron makes up at 03:00 for what the clocks skip.
+/// cron makes up at 03:00 for what the clocks skip; systemd leaves it out.
 #[tokio::test(flavor = "multi_thread")]
-async fn at_half_past_two_by_cron_in_spring() {
-    let job = |name, runs| Job::cron(name, "30 2 * * *", BERLIN, GRACE, runs);
+async fn at_half_past_two_in_spring() {
+    const CRON: &[&str] = &[
+        "2027-03-27T01:30:00Z",
+        "2027-03-28T01:00:00Z",
+        "2027-03-29T00:30:00Z",
+        "2027-03-30T00:30:00Z",
+    ];
+    const SYSTEMD: &[&str] = &[
+        "2027-03-27T01:30:00Z",
+        "2027-03-29T00:30:00Z",
+        "2027-03-30T00:30:00Z",
+    ];
+    // On a machine whose clock is three seconds ahead: each counts for the instant that it precedes.
+    const EARLY: &[&str] = &[
+        "2027-03-27T01:29:57Z",
+        "2027-03-28T00:59:57Z",
+        "2027-03-29T00:29:57Z",
+        "2027-03-30T00:29:57Z",
+    ];
+    let cron = |name, runs| Job::cron(name, "30 2 * * *", BERLIN, GRACE, runs);
+    let calendar = |name, runs| Job::calendar(name, "02:30", BERLIN, GRACE, runs);
     happens(
         "2027-03-26T12:00:00Z",
         vec![
-            job(
-                "well",
-                &[
-                    "2027-03-27T01:30:00Z",
-                    "2027-03-28T01:00:00Z",
-                    "2027-03-29T00:30:00Z",
-                    "2027-03-30T00:30:00Z",
-                ],
-            ),
-            job("misses the change", &["2027-03-27T01:30:00Z"])
-                .told(&["down 2027-03-28T01:05:00Z"]),
-            job(
-                "misses the night after",
-                &["2027-03-27T01:30:00Z", "2027-03-28T01:00:00Z"],
-            )
-            .told(&["down 2027-03-29T00:35:00Z"]),
-        ],
-    )
-    .await;
-}
-
-/// systemd leaves out what the clocks skip.
-#[tokio::test(flavor = "multi_thread")]
-async fn at_half_past_two_by_systemd_in_spring() {
-    let job = |name, runs| Job::calendar(name, "02:30", BERLIN, GRACE, runs);
-    happens(
-        "2027-03-26T12:00:00Z",
-        vec![
-            job(
-                "well",
-                &[
-                    "2027-03-27T01:30:00Z",
-                    "2027-03-29T00:30:00Z",
-                    "2027-03-30T00:30:00Z",
-                ],
-            ),
-            job("misses the night after", &["2027-03-27T01:30:00Z"])
+            cron("well, cron", CRON),
+            cron("misses the change, cron", &CRON[..1]).told(&["down 2027-03-28T01:05:00Z"]),
+            cron("misses the night after, cron", &CRON[..2]).told(&["down 2027-03-29T00:35:00Z"]),
+            calendar("well, systemd", SYSTEMD),
+            calendar("misses the night after, systemd", &SYSTEMD[..1])
                 .told(&["down 2027-03-29T00:35:00Z"]),
-            job(
-                "misses the second night after",
-                &["2027-03-27T01:30:00Z", "2027-03-29T00:30:00Z"],
-            )
-            .told(&["down 2027-03-30T00:35:00Z"]),
+            calendar("misses the second night after, systemd", &SYSTEMD[..2])
+                .told(&["down 2027-03-30T00:35:00Z"]),
+            cron("well, three seconds early", EARLY).at_once(),
+            cron("early, misses the second night after", &EARLY[..3])
+                .at_once()
+                .told(&["down 2027-03-30T00:35:00Z"]),
         ],
     )
     .await;
@@ -92,33 +80,18 @@ async fn at_half_past_two_in_autumn() {
     happens("2027-10-29T12:00:00Z", jobs).await;
 }
 
-/// systemd counts 02:00 to 02:59 once: 75 minutes without an instant.
+/// systemd counts 02:00 to 02:59 once: 75 minutes without an instant. cron follows the clock: every quarter of
+/// both hours.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_quarter_of_an_hour_by_systemd_in_autumn() {
-    const WELL: &[&str] = &[
+async fn every_quarter_of_an_hour_in_autumn() {
+    const SYSTEMD: &[&str] = &[
         "2027-10-31T00:30:00Z",
         "2027-10-31T00:45:00Z",
         "2027-10-31T02:00:00Z",
         "2027-10-31T02:15:00Z",
     ];
-    let job = |name, runs| Job::calendar(name, "*:0/15", BERLIN, 2 * MINUTE, runs);
-    happens(
-        "2027-10-31T00:20:00Z",
-        vec![
-            job("well", WELL),
-            job("misses the last before the hole", &WELL[..1]).told(&["down 2027-10-31T00:47:00Z"]),
-            job("misses the first after the hole", &WELL[..2]).told(&["down 2027-10-31T02:02:00Z"]),
-            job("misses the second after the hole", &WELL[..3])
-                .told(&["down 2027-10-31T02:17:00Z"]),
-        ],
-    )
-    .await;
-}
-
-/// cron follows the clock: every quarter of both hours.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_quarter_of_an_hour_by_cron_in_autumn() {
-    const WELL: &[&str] = &[
+    const CRON: &[&str] = &[
+        "2027-10-31T00:30:00Z",
         "2027-10-31T00:45:00Z",
         "2027-10-31T01:00:00Z",
         "2027-10-31T01:15:00Z",
@@ -127,15 +100,34 @@ async fn every_quarter_of_an_hour_by_cron_in_autumn() {
         "2027-10-31T02:00:00Z",
         "2027-10-31T02:15:00Z",
     ];
-    let job = |name, runs| Job::cron(name, "*/15 * * * *", BERLIN, 2 * MINUTE, runs);
+    // On a machine whose clock is three seconds ahead.
+    const EARLY: &[&str] = &[
+        "2027-10-31T00:29:57Z",
+        "2027-10-31T00:44:57Z",
+        "2027-10-31T01:59:57Z",
+        "2027-10-31T02:14:57Z",
+    ];
+    let calendar = |name, runs| Job::calendar(name, "*:0/15", BERLIN, 2 * MINUTE, runs);
+    let cron = |name, runs| Job::cron(name, "*/15 * * * *", BERLIN, 2 * MINUTE, runs);
     happens(
-        "2027-10-31T00:40:00Z",
+        "2027-10-31T00:20:00Z",
         vec![
-            job("well", WELL),
-            job("misses the second two o'clock", &WELL[..1]).told(&["down 2027-10-31T01:02:00Z"]),
-            job("misses half past two, the second time", &WELL[..3])
+            calendar("well, systemd", SYSTEMD),
+            calendar("misses the last before the hole", &SYSTEMD[..1])
+                .told(&["down 2027-10-31T00:47:00Z"]),
+            calendar("misses the first after the hole", &SYSTEMD[..2])
+                .told(&["down 2027-10-31T02:02:00Z"]),
+            calendar("misses the second after the hole", &SYSTEMD[..3])
+                .told(&["down 2027-10-31T02:17:00Z"]),
+            calendar("well, three seconds early", EARLY).at_once(),
+            calendar("early, misses the first after the hole", &EARLY[..2])
+                .at_once()
+                .told(&["down 2027-10-31T02:02:00Z"]),
+            cron("well, cron", CRON),
+            cron("misses the second two o'clock", &CRON[..2]).told(&["down 2027-10-31T01:02:00Z"]),
+            cron("misses half past two, the second time", &CRON[..4])
                 .told(&["down 2027-10-31T01:32:00Z"]),
-            job("misses three o'clock", &WELL[..5]).told(&["down 2027-10-31T02:02:00Z"]),
+            cron("misses three o'clock", &CRON[..6]).told(&["down 2027-10-31T02:02:00Z"]),
         ],
     )
     .await;

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
 mod clock_changes;
-mod early;
 mod edits;
 mod story;
 mod zone_rules;

@@ -81,7 +81,9 @@ impl Machine {
     async fn pass_until(&self, time: &str) {
         let left = || at(time).since(self.server.clock().now());
         if left() > LEAST_STEPPED {
-            self.server.clock().leap(left().saturating_sub(LEAST_STEPPED));
+            self.server
+                .clock()
+                .leap(left().saturating_sub(LEAST_STEPPED));
             self.server.turn(&self.nudge).await;
         }
         self.server.pass(left(), &self.nudge).await;
