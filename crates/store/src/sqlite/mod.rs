@@ -50,7 +50,9 @@ impl Sqlite {
         open::folder(path, allow_network_file_system)?;
         let lock = serves.then(|| open::lock(path)).transpose()?;
         let mut connection = open::writer(path)?;
-        open::renew_log(&mut connection, path)?;
+        if serves || !open::is_served(path) {
+            open::renew_log(&mut connection, path)?;
+        }
         migrate::migrate(&mut connection)?;
         let (gaps, alive_until) = inside(&mut connection, |sql| {
             if serves {

@@ -61,6 +61,13 @@ pub(crate) fn lock(database: &Path) -> Result<ServerLock> {
     Ok(ServerLock { _file: file })
 }
 
+/// Whether a server uses the file now: it has written the log again itself, and must not wait for a tool
+/// that does it once more.
+pub(crate) fn is_served(database: &Path) -> bool {
+    File::open(beside(database, ".lock"))
+        .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+}
+
 /// A connection that writes. Creates the file, readable by its owner only.
 pub(crate) fn writer(database: &Path) -> Result<Connection> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {

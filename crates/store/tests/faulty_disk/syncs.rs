@@ -1,7 +1,7 @@
 //! What a failed sync leaves behind: pages that can be read, and that no later sync will write.
 
 use nightbeat_faulty_disk::{Disk, Fault, Harm, Kept, Op, Times};
-use nightbeat_store::{Recorded, StoreError};
+use nightbeat_store::{Opener, Recorded, Store, StoreError};
 
 use crate::house::{House, MINUTE, NOW, marked, success};
 use crate::people::tidy_up;
@@ -42,6 +42,26 @@ async fn what_is_acknowledged_after_a_failed_sync_and_a_restart_survives_a_power
     house.lose_power(Kept::Nothing);
     house.open();
     assert!(house.dump().await == acknowledged, "acknowledged, and lost");
+    house.check().await;
+}
+
+/// The administrator's tool may be the first to come after a failed sync.
+#[tokio::test]
+async fn a_tool_that_comes_first_writes_the_log_again_too() {
+    let disk = Disk::take();
+    let mut house = House::furnished(&disk).await;
+    disk.arm(FIRST_SYNC);
+    house.record(vec![success(1, NOW)]).await.unwrap_err();
+    house.kill();
+    let tool = Store::open_sqlite(&house.path(), Opener::Tool).unwrap();
+    tool.store.write(tidy_up).await.unwrap();
+    disk.arm(Fault::death(0));
+    drop(tool);
+    disk.disarm();
+    house.lose_power(Kept::Nothing);
+    house.open();
+    let again = house.store().write(tidy_up).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     house.check().await;
 }
 
