@@ -310,3 +310,25 @@ hint: this was taken for a cron expression, as Debian's cron reads it; --kind sa
         assert!(run.error(2).starts_with(start), "{run:?}");
     }
 }
+
+#[test]
+fn explain_asks_for_quotes_and_does_not_echo_pages() {
+    let unquoted = explain(&["30", "2", "Cargo.toml", "src", "1"]);
+    assert_eq!(
+        unquoted.error(2),
+        "\
+error: 5 arguments instead of one
+hint: put the expression in quotes: nightbeat schedule explain '30 2 * * *'
+"
+    );
+    let long = format!("{} 2 * * *", "1,".repeat(500));
+    let stderr = explain(&[&long]).error(2).to_owned();
+    assert!(stderr.len() < 300, "{stderr}");
+}
+
+#[test]
+fn explain_counts_an_interval_from_a_whole_second() {
+    let text = explain(&["1h", "--count", "1"]).data().to_owned();
+    let next = text.lines().last().unwrap();
+    assert!(!next.contains('.'), "{next}");
+}

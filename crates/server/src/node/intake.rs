@@ -100,7 +100,7 @@ impl Intake {
         drop(announced);
         if let Some((answer, refusal)) = refusal {
             // The client may have gone away.
-            drop(answer.send(refusal).is_ok());
+            let _ = answer.send(refusal);
         } else if first {
             self.wake.notify_one();
         }

@@ -27,8 +27,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
     /// The schedule: 1d, '30 2 * * 1-5', 'Mon..Fri 02:30'
-    #[arg(value_name = "EXPR")]
-    expression: String,
+    #[arg(value_name = "EXPR", required = true)]
+    expression: Vec<String>,
     /// Which kind of schedule it is [default: the one that it can be read as]
     #[arg(long)]
     kind: Option<Kind>,
@@ -49,6 +49,8 @@ pub(crate) struct Explain {
 
 /// Instants that are shown where nothing else is said.
 const COUNT_DEFAULT: u16 = 10;
+/// Longer expressions are not shown again with their errors: they would not fit into a line.
+const POINTED_CHARS_MAX: usize = 120;
 /// Width of the first column.
 const LABEL_WIDTH: usize = 11;
 
@@ -80,9 +82,10 @@ impl Explain {
         let zone = Zone::named(name).map_err(|error| Failure::usage(error.to_string()))?;
         let from = match &self.from {
             Some(typed) => instant(typed, zone.rules()).map_err(Failure::usage)?,
-            None => view.now,
+            None => whole_second(view.now),
         };
-        let (kind, schedule) = self.read(&zone, from)?;
+        let text = self.text()?;
+        let (kind, schedule) = self.read(text, &zone, from)?;
         let mut preview = schedule.preview(from, self.count.into());
         if kind == Kind::Interval {
             // An interval has no zone of its own: it is shown on the clock of whoever asks.
@@ -92,13 +95,25 @@ impl Explain {
         }
         if self.json {
             let spacing = schedule.spacing_after(from);
-            return json_line(&self.as_json(kind, &preview, spacing, from));
+            return json_line(&as_json((kind, text), &preview, spacing, from));
         }
         Ok(as_text(kind, &preview, view))
     }
 
-    fn read(&self, zone: &Zone, from: Timestamp) -> Result<(Kind, Schedule), Failure> {
-        let text = self.expression.as_str();
+    /// The expression. Several arguments are what a shell makes of one without quotes; it may have put the
+    /// names of files in the place of `*`, so they are not put together again.
+    fn text(&self) -> Result<&str, Failure> {
+        match self.expression.as_slice() {
+            [text] => Ok(text),
+            words => {
+                let failure = Failure::usage(format!("{} arguments instead of one", words.len()));
+                let example = "nightbeat schedule explain '30 2 * * *'";
+                Err(failure.hint(format!("put the expression in quotes: {example}")))
+            }
+        }
+    }
+
+    fn read(&self, text: &str, zone: &Zone, from: Timestamp) -> Result<(Kind, Schedule), Failure> {
         if let Some(kind) = self.kind {
             let schedule = read_as(kind, text, zone, from)?;
             return Ok((kind, schedule));
@@ -118,35 +133,34 @@ impl Explain {
                 failure.hint(format!("this was taken for {words}; --kind says otherwise"))
             })
     }
+}
 
-    /// What was asked, and then the fields with which the API answers a preview.
-    fn as_json(
-        &self,
-        kind: Kind,
-        preview: &Preview,
-        spacing: Option<Spacing>,
-        from: Timestamp,
-    ) -> Value {
-        let zone = &preview.zone;
-        let instants = preview.instants.iter();
-        let next: Vec<String> = instants.map(|at| shown(at.timestamp(), zone)).collect();
-        let notes = preview.notes.iter().map(|note| {
-            let on = note.on.map(|date| date.to_string());
-            json!({"kind": note.kind, "date": on, "text": note.text})
-        });
-        json!({
-            "kind": kind,
-            "expression": self.expression,
-            "from": shown(from, zone),
-            "explanation": preview.explanation,
-            "timezone": zone.name(),
-            "zone_data": if in_binary(zone) { "bundled" } else { "system" },
-            "next": next,
-            "notes": notes.collect::<Vec<_>>(),
-            "mean_distance": spacing.map(|it| it.mean.as_secs_f64()),
-            "smallest_distance": spacing.map(|it| it.smallest.as_secs_f64()),
-        })
-    }
+/// What was asked, and then the fields with which the API answers a preview.
+fn as_json(
+    (kind, expression): (Kind, &str),
+    preview: &Preview,
+    spacing: Option<Spacing>,
+    from: Timestamp,
+) -> Value {
+    let zone = &preview.zone;
+    let instants = preview.instants.iter();
+    let next: Vec<String> = instants.map(|at| shown(at.timestamp(), zone)).collect();
+    let notes = preview.notes.iter().map(|note| {
+        let on = note.on.map(|date| date.to_string());
+        json!({"kind": note.kind, "date": on, "text": note.text})
+    });
+    json!({
+        "kind": kind,
+        "expression": expression,
+        "from": shown(from, zone),
+        "explanation": preview.explanation,
+        "timezone": zone.name(),
+        "zone_data": if in_binary(zone) { "bundled" } else { "system" },
+        "next": next,
+        "notes": notes.collect::<Vec<_>>(),
+        "mean_distance": spacing.map(|it| it.mean.as_secs_f64()),
+        "smallest_distance": spacing.map(|it| it.smallest.as_secs_f64()),
+    })
 }
 
 fn read_as(kind: Kind, text: &str, zone: &Zone, from: Timestamp) -> Result<Schedule, Failure> {
@@ -192,6 +206,9 @@ fn refused(error: &ScheduleError) -> Failure {
         return Failure::usage(error.to_string());
     };
     let message = format!("{} (column {})", error.message(), error.column());
+    if error.expression().chars().count() > POINTED_CHARS_MAX {
+        return Failure::usage(message);
+    }
     let pointed = error.pointed();
     let place = pointed.lines().take(2).map(|line| format!("\n  {line}"));
     let failure = Failure::usage(place.fold(message, |text, line| text + &line));
@@ -199,6 +216,11 @@ fn refused(error: &ScheduleError) -> Failure {
         Some(right) => failure.hint(format!("did you mean {right:?}?")),
         None => failure,
     }
+}
+
+/// Nobody reads the fractions of *now* beside the instants that follow from it.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn in_binary(zone: &Zone) -> bool {
