@@ -120,6 +120,9 @@ fn refused(problem: &Problem) -> Failure {
             Some(seconds) => format!("try again in {seconds} s"),
             None => "try again in a moment".to_owned(),
         }),
+        (_, Some(field)) if field.split('.').next() == Some("schedule") => {
+            failure.hint(schedule_hint(&problem.detail))
+        }
         (_, Some(field)) => match field_hint(field) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -128,10 +131,19 @@ fn refused(problem: &Problem) -> Failure {
     }
 }
 
+/// The flag behind the part of a schedule that was refused.
+fn schedule_hint(detail: &str) -> &'static str {
+    if detail.starts_with("schedule: timezone:") {
+        "set it with --tz, as in the IANA list: Europe/Madrid, UTC; neither UTC+2 nor CEST is a place"
+    } else {
+        "set it with --every 1d, --cron '0 3 * * *' or --calendar 'daily'; \
+         `nightbeat schedule explain` says what an expression means"
+    }
+}
+
 /// The flag behind a field of the API.
 fn field_hint(field: &str) -> Option<&'static str> {
     Some(match field.split(['.', '[']).next().unwrap_or(field) {
-        "schedule" => "set it with --every 1d, --cron '0 3 * * *' or --calendar 'daily'",
         "grace" => "set it with --grace, for example --grace 90m",
         "max_run_time" => "set it with --max-run, for example --max-run 3h",
         "repeat_after" => "set it with --repeat-after, for example --repeat-after 1d",
@@ -188,6 +200,8 @@ mod tests {
             ["set it with --grace, for example --grace 90m"]
         );
         assert_eq!(problem(422, Some("schedule.every")).hints.len(), 1);
+        assert!(schedule_hint("schedule: timezone: there is none").contains("--tz"));
+        assert!(schedule_hint("schedule: cron: hour 24").contains("schedule explain"));
         assert!(problem(422, Some("surprise")).hints.is_empty());
     }
 }

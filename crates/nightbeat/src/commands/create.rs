@@ -17,7 +17,11 @@ Examples:
   nightbeat create 'nightly backup' --every 1d --grace 90m
   nightbeat create report --cron '30 6 * * Mon-Fri' --tz Europe/Berlin --tag office
   nightbeat create restic --every 1d --max-run 3h --warning-code 3 --channel ops
-  nightbeat create cleanup >> cleanup.sh     (stdout is just the line to paste)";
+  nightbeat create sync --calendar 'Mon..Fri 02:00' --tz Europe/Madrid
+  nightbeat create cleanup >> cleanup.sh     (stdout is just the line to paste)
+
+Give the expression and the zone of what starts the job. `nightbeat schedule explain '30 6 * * Mon-Fri'`
+says beforehand what an expression means and when it is due.";
 
 /// Make a heartbeat, and print the line to put at the end of the job
 #[derive(Debug, Args)]
@@ -39,7 +43,7 @@ impl Create {
         let client = self.connection.client()?;
         block_on(async {
             let channels = target::channels(&client).await?;
-            let mut fields = self.settings.fields(&channels, &session.view.zone)?;
+            let mut fields = self.settings.fields(&channels, None, &session.view.zone)?;
             fields.insert("name".to_owned(), json!(self.name));
             let body = fields.into();
             let answer = client
@@ -58,12 +62,8 @@ impl Create {
 }
 
 fn tell(heartbeat: &Heartbeat, no_channels: bool) {
-    note(&format!(
-        "created `{}`: {}, grace {}",
-        heartbeat.slug,
-        schedule(&heartbeat.schedule),
-        span(heartbeat.grace)
-    ));
+    note(&format!("created {}", summary(heartbeat)));
+    warn_of_no_instant(heartbeat);
     if no_channels {
         hint(
             "nobody would be told yet; add a channel: \
@@ -71,6 +71,21 @@ fn tell(heartbeat: &Heartbeat, no_channels: bool) {
         );
     }
     note("put this line at the end of the job:");
+}
+
+/// Name, schedule and grace: what somebody who made or changed a heartbeat should see at once.
+pub(super) fn summary(heartbeat: &Heartbeat) -> String {
+    let (schedule, grace) = (schedule(&heartbeat.schedule), span(heartbeat.grace));
+    format!("`{}`: {schedule}, grace {grace}", heartbeat.slug)
+}
+
+/// A calendar event may lie in the past for good: such a heartbeat is silent for ever.
+pub(super) fn warn_of_no_instant(heartbeat: &Heartbeat) {
+    if heartbeat.expected_at.is_none() && heartbeat.status != "paused" {
+        hint(
+            "no instant of this schedule is still to come: nothing is expected, or reported missing",
+        );
+    }
 }
 
 /// The line to paste: fails loudly, never hangs, tries again.

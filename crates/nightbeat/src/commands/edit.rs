@@ -5,6 +5,7 @@ use nightbeat_agent::Method;
 use nightbeat_agent::api::Heartbeat;
 use serde_json::json;
 
+use super::create::{summary, warn_of_no_instant};
 use super::settings::Settings;
 use super::target;
 use crate::connection::Connection;
@@ -14,6 +15,8 @@ use crate::session::{Session, block_on, note};
 const EXAMPLES: &str = "\
 Examples:
   nightbeat edit nightly-backup --grace 2h
+  nightbeat edit report --cron '0 7 * * Mon-Fri'             (its time zone stays)
+  nightbeat edit report --tz Europe/Madrid                   (its cron expression stays)
   nightbeat edit nightly-backup --tag prod --tag db          (replaces all tags)
   nightbeat edit nightly-backup --max-run none --manual-resume=false";
 
@@ -45,7 +48,13 @@ impl Edit {
             } else {
                 Vec::new()
             };
-            let mut fields = self.settings.fields(&channels, &session.view.zone)?;
+            let present = if self.settings.leaves_some_schedule() {
+                Some(target::heartbeat(&client, &self.heartbeat).await?.schedule)
+            } else {
+                None
+            };
+            let zone = &session.view.zone;
+            let mut fields = self.settings.fields(&channels, present.as_ref(), zone)?;
             fields.extend(
                 self.name
                     .iter()
@@ -64,7 +73,8 @@ impl Edit {
                 return Ok(format!("{}\n", answer.text()));
             }
             let heartbeat: Heartbeat = answer.parse()?;
-            note(&format!("changed `{}`", heartbeat.slug));
+            note(&format!("changed {}", summary(&heartbeat)));
+            warn_of_no_instant(&heartbeat);
             Ok(String::new())
         })
     }

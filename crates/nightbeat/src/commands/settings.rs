@@ -23,7 +23,7 @@ pub(super) struct Settings {
     /// A success is expected whenever this systemd calendar expression says: 'Mon..Fri 03:00'
     #[arg(long, value_name = "EXPR")]
     calendar: Option<String>,
-    /// The time zone of --cron or --calendar [default: this machine's]
+    /// The time zone of --cron or --calendar [default: the heartbeat's own, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
     /// How long after that the success may come: 90m
@@ -73,10 +73,19 @@ impl Settings {
         )
     }
 
-    /// The JSON fields of what was given. `channels` are the project's; `zone` is this machine's.
+    /// What is not said of the schedule is to stay as it is: the zone beside a new expression, or the
+    /// expression beside a new zone.
+    pub(super) fn leaves_some_schedule(&self) -> bool {
+        let expression = self.cron.is_some() || self.calendar.is_some();
+        self.every.is_none() && expression != self.tz.is_some()
+    }
+
+    /// The JSON fields of what was given. `channels` are the project's; `present` is the schedule that the
+    /// heartbeat has, where it [leaves some of it](Self::leaves_some_schedule); `zone` is this machine's.
     pub(super) fn fields(
         &self,
         channels: &[Channel],
+        present: Option<&Value>,
         zone: &TimeZone,
     ) -> Result<Map<String, Value>, Failure> {
         let mut fields = Map::new();
@@ -84,7 +93,7 @@ impl Settings {
             fields.extend(value.map(|value| (name.to_owned(), value)));
         };
         let seconds = |span: OptionalSpan| json!(span.seconds());
-        set("schedule", self.schedule(zone)?);
+        set("schedule", self.schedule(present, zone)?);
         set("grace", self.grace.map(|span| json!(span.as_secs())));
         set("slug", self.slug.as_ref().map(|slug| json!(slug)));
         set(
@@ -106,7 +115,7 @@ impl Settings {
         Ok(fields)
     }
 
-    fn schedule(&self, zone: &TimeZone) -> Result<Option<Value>, Failure> {
+    fn schedule(&self, present: Option<&Value>, zone: &TimeZone) -> Result<Option<Value>, Failure> {
         if let Some(every) = self.every {
             self.refuse_tz()?;
             return Ok(Some(json!({"every": every.as_secs()})));
@@ -114,10 +123,23 @@ impl Settings {
         let (kind, expression) = match (&self.cron, &self.calendar) {
             (Some(cron), _) => ("cron", cron),
             (None, Some(calendar)) => ("calendar", calendar),
-            (None, None) => return self.refuse_tz().map(|()| None),
+            (None, None) => return self.moved(present),
         };
-        let zone = zone_name(self.tz.as_deref(), zone)?;
+        let kept = present.and_then(|schedule| schedule["timezone"].as_str());
+        let zone = zone_name(self.tz.as_deref().or(kept), zone)?;
         Ok(Some(json!({kind: expression, "timezone": zone})))
+    }
+
+    /// The present schedule in another zone, where one is given.
+    fn moved(&self, present: Option<&Value>) -> Result<Option<Value>, Failure> {
+        match (&self.tz, present) {
+            (Some(zone), Some(present)) if present["timezone"].is_string() => {
+                let mut schedule = present.clone();
+                schedule["timezone"] = json!(zone);
+                Ok(Some(schedule))
+            }
+            _ => self.refuse_tz().map(|()| None),
+        }
     }
 
     fn refuse_tz(&self) -> Result<(), Failure> {
@@ -164,12 +186,17 @@ mod tests {
     }
 
     fn fields(typed: &[&str]) -> Result<Value, Failure> {
+        fields_beside(None, typed)
+    }
+
+    fn fields_beside(present: Option<&Value>, typed: &[&str]) -> Result<Value, Failure> {
         let all = ["x"].iter().chain(typed);
         let channels: Vec<Channel> =
             serde_json::from_str(r#"[{"id":"c1","name":"ops","kind":"email"}]"#).unwrap();
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let settings = Typed::try_parse_from(all).unwrap().settings;
-        settings.fields(&channels, &berlin).map(Value::Object)
+        let fields = settings.fields(&channels, present, &berlin);
+        fields.map(Value::Object)
     }
 
     #[test]
@@ -207,6 +234,31 @@ mod tests {
         assert!(fields(&["--tz", "UTC"]).is_err());
         assert!(fields(&["--every", "1d", "--tz", "UTC"]).is_err());
         assert!(Typed::try_parse_from(["x", "--every", "1d", "--cron", "* * * * *"]).is_err());
+    }
+
+    #[test]
+    fn an_edit_keeps_the_part_of_the_schedule_of_which_nothing_is_said() {
+        let present = json!({"cron": "0 3 * * *", "timezone": "Europe/Madrid"});
+        let edited = |typed: &[&str]| fields_beside(Some(&present), typed);
+        assert_eq!(
+            edited(&["--calendar", "04:00"]),
+            Ok(json!({"schedule": {"calendar": "04:00", "timezone": "Europe/Madrid"}}))
+        );
+        assert_eq!(
+            edited(&["--tz", "UTC"]),
+            Ok(json!({"schedule": {"cron": "0 3 * * *", "timezone": "UTC"}}))
+        );
+        assert_eq!(
+            edited(&["--cron", "0 4 * * *", "--tz", "UTC"]),
+            Ok(json!({"schedule": {"cron": "0 4 * * *", "timezone": "UTC"}}))
+        );
+        assert_eq!(edited(&["--grace", "1m"]), Ok(json!({"grace": 60})));
+        let interval = json!({"every": 3600});
+        assert_eq!(
+            fields_beside(Some(&interval), &["--cron", "0 4 * * *"]),
+            Ok(json!({"schedule": {"cron": "0 4 * * *", "timezone": "Europe/Berlin"}}))
+        );
+        assert!(fields_beside(Some(&interval), &["--tz", "UTC"]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use nightbeat_agent::duration::{self, DurationError};
+use nightbeat_calendar::Zone;
 
 use crate::exit::Failure;
 
@@ -62,7 +63,10 @@ pub(super) fn zone_name<'a>(
     typed: Option<&'a str>,
     local: &'a TimeZone,
 ) -> Result<&'a str, Failure> {
-    typed.or_else(|| local.iana_name()).ok_or_else(|| {
+    // `TZ=localtime` names a file that is no zone.
+    let known = |name: &&str| Zone::named(name).is_ok();
+    let local = || local.iana_name().filter(known);
+    typed.or_else(local).ok_or_else(|| {
         Failure::usage("the name of this machine's time zone is not known")
             .hint("say it with --tz, for example --tz Europe/Berlin")
     })

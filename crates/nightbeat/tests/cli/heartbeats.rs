@@ -235,7 +235,7 @@ fn edit_sends_only_what_is_given() {
     ]);
     assert_eq!(
         (run.data(), run.stderr.as_str()),
-        ("", "changed `nightly-backup`\n")
+        ("", "changed `nightly-backup`: every 1 d, grace 90 min\n")
     );
     assert_eq!(server.lines(), ["PATCH /api/v1/heartbeats/nightly-backup"]);
     assert_eq!(
@@ -249,6 +249,69 @@ fn edit_sends_only_what_is_given() {
             .contains("nothing to change")
     );
     assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn edit_keeps_the_zone_beside_a_new_expression_and_the_expression_beside_a_new_zone() {
+    let with = |expression: &str, zone: &str| {
+        let mut heartbeat = heartbeat();
+        heartbeat["schedule"] = json!({"cron": expression, "timezone": zone});
+        answer("200 OK", &heartbeat)
+    };
+    let server = Server::start()
+        .on(
+            "GET /api/v1/heartbeats/nightly-backup",
+            [with("0 3 * * *", "Europe/Madrid")],
+        )
+        .on(
+            "PATCH /api/v1/heartbeats/nightly-backup",
+            [
+                with("0 4 * * *", "Europe/Madrid"),
+                with("0 3 * * *", "Europe/Lisbon"),
+            ],
+        );
+    let run = server.run(&["edit", "nightly-backup", "--cron", "0 4 * * *"]);
+    assert_eq!(
+        (run.data(), run.stderr.as_str()),
+        (
+            "",
+            "changed `nightly-backup`: cron 0 4 * * * (Europe/Madrid), grace 90 min\n"
+        )
+    );
+    server
+        .run(&["edit", "nightly-backup", "--tz", "Europe/Lisbon"])
+        .data();
+    let seen = server.seen();
+    let sent = [1, 3].map(|number| seen[number].json()["schedule"].clone());
+    assert_eq!(
+        sent,
+        [
+            json!({"cron": "0 4 * * *", "timezone": "Europe/Madrid"}),
+            json!({"cron": "0 3 * * *", "timezone": "Europe/Lisbon"})
+        ]
+    );
+}
+
+#[test]
+fn who_makes_a_heartbeat_that_expects_nothing_is_told() {
+    let mut over = heartbeat();
+    over["schedule"] = json!({"calendar": "2020-01-01", "timezone": "UTC"});
+    over["expected_at"] = Value::Null;
+    let server = with_one().on(
+        "POST /api/v1/heartbeats",
+        [
+            answer("201 Created", &over),
+            answer("201 Created", &heartbeat()),
+        ],
+    );
+    let warned = |run: &crate::support::Run| run.stderr.contains("still to come");
+    assert!(warned(&server.run(&[
+        "create",
+        "x",
+        "--calendar",
+        "2020-01-01"
+    ])));
+    assert!(!warned(&server.run(&["create", "x"])));
 }
 
 #[test]

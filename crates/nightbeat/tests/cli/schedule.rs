@@ -332,3 +332,23 @@ fn explain_counts_an_interval_from_a_whole_second() {
     let next = text.lines().last().unwrap();
     assert!(!next.contains('.'), "{next}");
 }
+
+#[test]
+fn explain_needs_a_zone_only_for_what_follows_a_clock() {
+    let in_zone = |zone: &str, expression: &str| {
+        run(
+            &["schedule", "explain", expression, "--count", "1"],
+            &[("TZ", zone)],
+            "",
+        )
+    };
+    for nameless in ["localtime", "CET-1CEST,M3.5.0,M10.5.0/3"] {
+        assert_eq!(
+            in_zone(nameless, "30 2 * * *").error(2),
+            "error: the name of this machine's time zone is not known
+hint: say it with --tz, for example --tz Europe/Berlin
+"
+        );
+        assert!(in_zone(nameless, "6h").data().contains("UTC"));
+    }
+}

@@ -1,8 +1,11 @@
 //! `nightbeat schedule explain`: one schedule, in words and instants.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use nightbeat_agent::duration;
+use nightbeat_agent::duration::{self, DurationError};
 use nightbeat_calendar::{Cron, Preview, Schedule, ScheduleError, Spacing, Zone, ZoneData};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -78,13 +81,12 @@ impl Kind {
 
 impl Explain {
     pub(super) fn run(self, view: &View) -> Result<String, Failure> {
-        let name = zone_name(self.tz.as_deref(), &view.zone)?;
-        let zone = Zone::named(name).map_err(|error| Failure::usage(error.to_string()))?;
+        let text = self.text()?;
+        let zone = self.zone(text, &view.zone)?;
         let from = match &self.from {
             Some(typed) => instant(typed, zone.rules()).map_err(Failure::usage)?,
             None => whole_second(view.now),
         };
-        let text = self.text()?;
         let (kind, schedule) = self.read(text, &zone, from)?;
         let mut preview = schedule.preview(from, self.count.into());
         if kind == Kind::Interval {
@@ -98,6 +100,16 @@ impl Explain {
             return json_line(&as_json((kind, text), &preview, spacing, from));
         }
         Ok(as_text(kind, &preview, view))
+    }
+
+    /// The zone on whose clock the instants are shown. An interval needs none, so that it is no obstacle
+    /// where this machine's zone has no name.
+    fn zone(&self, text: &str, local: &TimeZone) -> Result<Zone, Failure> {
+        match zone_name(self.tz.as_deref(), local) {
+            Ok(name) => Zone::named(name).map_err(|error| Failure::usage(error.to_string())),
+            Err(_) if length(text).is_ok() => Ok(Zone::utc()),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The expression. Several arguments are what a shell makes of one without quotes; it may have put the
@@ -163,13 +175,16 @@ fn as_json(
     })
 }
 
+/// The length of an interval: `6h`, `every 6h`.
+fn length(text: &str) -> Result<Duration, DurationError> {
+    let text = text.trim();
+    duration::parse(text.strip_prefix("every ").unwrap_or(text))
+}
+
 fn read_as(kind: Kind, text: &str, zone: &Zone, from: Timestamp) -> Result<Schedule, Failure> {
     let schedule = match kind {
         Kind::Interval => {
-            let length = text.trim();
-            let length = length.strip_prefix("every ").unwrap_or(length);
-            let length =
-                duration::parse(length).map_err(|error| Failure::usage(error.to_string()))?;
+            let length = length(text).map_err(|error| Failure::usage(error.to_string()))?;
             Schedule::every_seconds(length.as_secs())
         }
         Kind::Cron => Cron::parse(text, zone)
@@ -189,7 +204,10 @@ fn most_like(text: &str) -> Kind {
     }
     let digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
     let every = text.trim().strip_prefix("every ");
-    if every.is_some_and(digit) || duration::parse(text).is_ok() {
+    let hour = text.ends_with("am") || text.ends_with("pm");
+    let unit = text.ends_with(['s', 'm', 'h', 'd', 'w']) && !hour;
+    let number_and_unit = fields == 1 && !calendar && digit(text) && unit;
+    if every.is_some_and(digit) || number_and_unit || duration::parse(text).is_ok() {
         return Kind::Interval;
     }
     let digits = digit(text) || text.starts_with('*');
@@ -274,6 +292,8 @@ mod tests {
             ("dayly", Kind::Calendar),
             ("", Kind::Calendar),
             ("100000d", Kind::Interval),
+            ("1.5h", Kind::Interval),
+            ("2am", Kind::Calendar),
             ("every 90 minutes", Kind::Interval),
             ("every other day", Kind::Calendar),
         ] {
