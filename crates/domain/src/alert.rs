@@ -20,6 +20,8 @@ pub enum Cause {
     Hollow,
     /// No signal ever came.
     NeverStarted,
+    /// What is stored of the heartbeat cannot be read, so that nobody watches the job: our own error.
+    Internal,
 }
 
 impl Cause {
@@ -31,6 +33,7 @@ impl Cause {
             Self::Failed => "failed",
             Self::Hollow => "hollow",
             Self::NeverStarted => "never_started",
+            Self::Internal => "internal",
         }
     }
 }
@@ -41,7 +44,7 @@ impl Cause {
 pub enum Claim {
     /// The job was done, with something to look at.
     Warning,
-    /// It is overdue, but we ourselves could not receive all the time.
+    /// It is overdue, but we ourselves could not receive all the time; or we cannot judge it at all.
     Unverified,
     /// We could receive the whole time and no success came; or the job itself said that it failed.
     Down,
@@ -64,7 +67,7 @@ impl Claim {
 pub enum AlertKind {
     /// A heartbeat is down.
     Down,
-    /// A heartbeat is overdue, and we could not receive all the time.
+    /// A heartbeat is overdue, and we could not receive all the time; or we cannot judge it at all.
     Unverified,
     /// A run ended with a warning.
     Warning,
@@ -107,6 +110,8 @@ pub enum Closing {
     Paused,
     /// Another incident took its place: a warning became a failure, or the reverse.
     Replaced,
+    /// What is stored of the heartbeat can be read again.
+    Readable,
 }
 
 impl Closing {
@@ -119,6 +124,7 @@ impl Closing {
             Self::Edited => "edited",
             Self::Paused => "paused",
             Self::Replaced => "replaced",
+            Self::Readable => "readable",
         }
     }
 }
@@ -154,6 +160,9 @@ pub struct Alert {
     pub digest: bool,
     /// How the incident ended, for [`AlertKind::Up`].
     pub closing: Option<Closing>,
+    /// What cannot be read, for [`Cause::Internal`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Alert {
@@ -176,7 +185,8 @@ pub struct HeartbeatFacts {
     pub slug: String,
     /// Its tags.
     pub tags: Vec<String>,
-    /// When a success is expected.
+    /// When a success is expected. Where the settings cannot be read ([`Cause::Internal`]), any: nothing
+    /// is told of it.
     #[serde(deserialize_with = "Schedule::deserialize_stored")]
     pub schedule: Schedule,
 }

@@ -211,6 +211,7 @@ impl<'a> Decision<'a> {
             gaps: particulars.gaps,
             digest: particulars.digest,
             closing,
+            problem: None,
         });
     }
 

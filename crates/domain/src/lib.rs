@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod alert;
+mod broken;
 pub mod control;
 mod effects;
 mod elapse;
@@ -27,6 +28,7 @@ mod zone_rules;
 pub use alert::{
     Alert, AlertKind, AlertSnapshot, Cause, Claim, Closing, HeartbeatFacts, IncidentFacts,
 };
+pub use broken::{begin_anew, readable_again, unreadable};
 pub use effects::{Effects, FinishedRun, IncidentChange};
 pub use elapse::elapse;
 pub use expect::{EARLY_MAX, Maintenance, Surroundings};

@@ -45,6 +45,11 @@ pub fn incident_text(snapshot: &AlertSnapshot) -> String {
     let lead = match snapshot.alert.kind {
         AlertKind::Up => up(snapshot),
         AlertKind::NeverStarted => never_started(snapshot),
+        AlertKind::Reminder if is_readable_again(&snapshot.alert) => up(snapshot),
+        AlertKind::Reminder if is_internal(&snapshot.alert) => match held_for(&snapshot.alert) {
+            Some(held) => format!("Still {held}. {}", why(snapshot)),
+            None => why(snapshot),
+        },
         AlertKind::Reminder => match held_for(&snapshot.alert) {
             Some(held) => format!("Still {held}: {}", lower_first(&why(snapshot))),
             None => why(snapshot),
@@ -59,9 +64,17 @@ pub(crate) fn name(snapshot: &AlertSnapshot) -> String {
     clean_line(&snapshot.heartbeat.name, Some(snapshot.heartbeat.id))
 }
 
+/// The first words when a heartbeat can be read again, whatever its job does.
+const WATCHED_AGAIN: &str = "WATCHED AGAIN";
+
+fn is_readable_again(alert: &Alert) -> bool {
+    alert.closing == Some(Closing::Readable)
+}
+
 /// What happened, in capitals: the first word of a title.
 pub(crate) fn label(alert: &Alert) -> &'static str {
     match alert.kind {
+        AlertKind::Reminder if is_readable_again(alert) => WATCHED_AGAIN,
         AlertKind::Down => "DOWN",
         AlertKind::Unverified => "UNVERIFIED",
         AlertKind::Warning => "WARNING",
@@ -74,6 +87,7 @@ pub(crate) fn label(alert: &Alert) -> &'static str {
         AlertKind::Up => match alert.closing {
             Some(Closing::Retracted) => "CORRECTION",
             Some(Closing::Edited | Closing::Paused | Closing::Replaced) => "CLOSED",
+            Some(Closing::Readable) => WATCHED_AGAIN,
             Some(Closing::Success | Closing::RanInTime(_)) | None => "UP",
         },
     }
@@ -89,11 +103,13 @@ fn one_title(snapshot: &AlertSnapshot) -> String {
             Some(Closing::Edited) => start + " — its schedule was changed",
             Some(Closing::Paused) => start + " — it was paused",
             Some(Closing::Replaced) => start + " — another incident took its place",
+            Some(Closing::Readable) => start,
             Some(Closing::Success) | None => match held_for(alert) {
                 Some(held) => format!("{start} — was {held}"),
                 None => start,
             },
         },
+        AlertKind::Reminder if is_readable_again(alert) => start,
         AlertKind::Reminder => match alert.incident.as_ref() {
             Some(incident) => {
                 let age = alert.at.since(incident.opened_at);
@@ -108,7 +124,9 @@ fn one_title(snapshot: &AlertSnapshot) -> String {
 fn one_paragraphs(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
     let alert = &snapshot.alert;
     let mut paragraphs = vec![Paragraph::Prose(incident_text(snapshot))];
-    if claims(alert, Claim::Unverified) && alert.kind != AlertKind::Up {
+    if is_internal(alert) {
+        paragraphs.push(internal_advice(alert));
+    } else if claims(alert, Claim::Unverified) && alert.kind != AlertKind::Up {
         paragraphs.extend(unverified(snapshot));
     }
     if let Some(expectation) = expectation(snapshot) {
@@ -135,13 +153,35 @@ fn why(snapshot: &AlertSnapshot) -> String {
             Cause::Overran => overran(snapshot),
             Cause::Failed => failed(snapshot, incident),
             Cause::Hollow => hollow(snapshot, incident),
+            Cause::Internal => internal(snapshot),
         },
     };
-    if claims(alert, Claim::Unverified) {
+    if claims(alert, Claim::Unverified) && !is_internal(alert) {
         told + &gaps::clause(snapshot)
     } else {
         told
     }
+}
+
+/// Our own error: what is stored of the heartbeat cannot be read.
+fn internal(snapshot: &AlertSnapshot) -> String {
+    let problem = snapshot.alert.problem.as_deref().unwrap_or_default();
+    let problem = clean_line(problem, Some(snapshot.heartbeat.id));
+    let problem = problem.trim_end_matches('.');
+    let problem = if problem.is_empty() {
+        String::new()
+    } else {
+        format!(" ({problem})")
+    };
+    format!(
+        "Nightbeat cannot read what it stored about this heartbeat{problem}; nobody is watching the job \
+         until this is mended"
+    )
+}
+
+fn is_internal(alert: &Alert) -> bool {
+    let cause = alert.incident.as_ref().map(|incident| incident.cause);
+    cause == Some(Cause::Internal)
 }
 
 fn missed(snapshot: &AlertSnapshot) -> String {
@@ -291,6 +331,13 @@ fn up(snapshot: &AlertSnapshot) -> String {
         Some(Closing::Replaced) => {
             format!("Another incident took the place of this one at {closed}{had_been}")
         }
+        Some(Closing::Readable) => {
+            let status = alert.status.as_str();
+            format!(
+                "Nightbeat can read what it stored about this heartbeat again since {closed}, and watches \
+                 the job; its status is {status}{had_been}"
+            )
+        }
     }
 }
 
@@ -321,6 +368,7 @@ fn cause(cause: Cause) -> &'static str {
         Cause::Failed => "failed",
         Cause::Hollow => "a rule did not hold",
         Cause::NeverStarted => "never started",
+        Cause::Internal => "internal error",
     }
 }
 
@@ -345,6 +393,18 @@ fn unverified(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
     paragraphs
 }
 
+/// What to do about our own error, while it lasts; and what it leaves behind.
+fn internal_advice(alert: &Alert) -> Paragraph {
+    let advice = if is_readable_again(alert) {
+        "Signals that came meanwhile were refused: please check whether the job ran."
+    } else {
+        "This is an error of Nightbeat, not of the job. Its signals are refused meanwhile: please check \
+         whether it runs. To mend it, give the heartbeat its schedule again, or restore a backup; \
+         “nightbeat db check” says what is broken."
+    };
+    Paragraph::Prose(advice.to_owned())
+}
+
 /// What is expected, where the first sentence did not already say it; and what to do about a job that
 /// never started.
 fn expectation(snapshot: &AlertSnapshot) -> Option<String> {
@@ -355,7 +415,11 @@ fn expectation(snapshot: &AlertSnapshot) -> Option<String> {
         return Some(hint.to_owned());
     }
     let cause = alert.incident.as_ref().map(|incident| incident.cause)?;
-    if alert.kind == AlertKind::Up || matches!(cause, Cause::Missed | Cause::NeverStarted) {
+    let told = matches!(
+        cause,
+        Cause::Missed | Cause::NeverStarted | Cause::Internal
+    );
+    if alert.kind == AlertKind::Up || told {
         return None;
     }
     let clock = Clock::of(&snapshot.heartbeat.schedule);

@@ -69,6 +69,7 @@ pub(crate) fn missed() -> AlertSnapshot {
             gaps: Vec::new(),
             digest: false,
             closing: None,
+            problem: None,
         },
         heartbeat: heartbeat(),
         output_tail: None,

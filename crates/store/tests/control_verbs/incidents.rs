@@ -24,6 +24,7 @@ fn snapshot(heartbeat: HeartbeatId, project: ProjectId) -> AlertSnapshot {
             gaps: Vec::new(),
             digest: false,
             closing: None,
+            problem: None,
         },
         heartbeat: HeartbeatFacts {
             id: heartbeat,

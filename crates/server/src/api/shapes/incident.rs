@@ -55,6 +55,8 @@ enum Cause {
     Hollow,
     /// No signal ever came.
     NeverStarted,
+    /// The server cannot read what it stored about the heartbeat, and nobody watches the job.
+    Internal,
 }
 
 /// What an incident claims.
@@ -63,7 +65,7 @@ enum Cause {
 enum Claim {
     /// The server could receive the whole time, and no success came; or the job said that it failed.
     Down,
-    /// It is overdue, but the server could not receive all the time.
+    /// It is overdue, but the server could not receive all the time; or the server cannot judge it at all.
     Unverified,
     /// The job was done, with something to look at.
     Warning,
@@ -89,6 +91,8 @@ enum Closing {
     Paused,
     /// Another incident took its place.
     Replaced,
+    /// The server can read the heartbeat again.
+    Readable,
 }
 
 /// Until when alerts are to be held back.
@@ -126,6 +130,7 @@ impl From<nightbeat_domain::Cause> for Cause {
             nightbeat_domain::Cause::Failed => Self::Failed,
             nightbeat_domain::Cause::Hollow => Self::Hollow,
             nightbeat_domain::Cause::NeverStarted => Self::NeverStarted,
+            nightbeat_domain::Cause::Internal => Self::Internal,
         }
     }
 }
