@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use nightbeat_agent::ping::{self, Address, Kind, NONCE_CHARS_MAX, Patience, Signal};
 use uuid::Uuid;
 
-use super::values::{Waits, metric, span, spans};
+use super::values::{Waits, metric, rfc3339, span, spans};
 use crate::connection::Connection;
 use crate::exit::Failure;
 use crate::session::{block_on, note};
@@ -61,7 +61,7 @@ pub(crate) struct Ping {
     #[arg(long = "metric", value_name = "NAME=VALUE", value_parser = metric)]
     metrics: Vec<(String, f64)>,
     /// When it really happened, where that is not now: 2026-11-22T03:00:00Z
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "RFC3339", value_parser = rfc3339)]
     at: Option<Timestamp>,
     /// Signals with the same text are recorded once [default: random]
     #[arg(long, value_name = "TEXT", value_parser = nonce)]

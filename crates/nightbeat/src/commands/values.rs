@@ -58,6 +58,12 @@ pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> 
         .map_err(|error| format!("`{text}` is not a time here: {error}"))
 }
 
+/// An instant as RFC 3339 alone: what means the same on every machine.
+pub(super) fn rfc3339(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "not a time with its offset, such as 2026-11-22T03:00:00Z".to_owned())
+}
+
 /// The time zone of a schedule: the one that was typed, else this machine's.
 pub(super) fn zone_name<'a>(
     typed: Option<&'a str>,
@@ -103,6 +109,8 @@ mod tests {
         assert_eq!(at("2026-11-22T03:00:00+01:00"), "2026-11-22T02:00:00Z");
         assert_eq!(at("2026-11-22 03:00"), "2026-11-22T02:00:00Z");
         assert_eq!(at("2026-11-22"), "2026-11-21T23:00:00Z");
+        assert!(rfc3339("2026-11-22T03:00:00+01:00").is_ok());
+        assert!(rfc3339("2026-11-22 03:00").is_err());
         assert!(
             instant("tomorrow", &berlin)
                 .unwrap_err()
