@@ -31,11 +31,12 @@ impl State {
     }
 }
 
-/// New settings take effect at `now`. An edit alone never raises an alarm: what it makes overdue gets a
-/// fresh grace, and what it makes fine closes its incident. Only for settings that differ: it starts
-/// again from the last run, so a postponement by maintenance is forgotten.
+/// New settings take the place of the `old` ones at `now`. An edit alone never raises an alarm: what it
+/// makes overdue gets a fresh grace, and what it makes fine closes its incident. Only for settings that
+/// differ: it starts again from the last run, so a postponement by maintenance is forgotten.
 pub fn edit(
     heartbeat: HeartbeatId,
+    old: &Settings,
     settings: &Settings,
     state: &mut State,
     now: UnixMicros,
@@ -43,7 +44,7 @@ pub fn edit(
     let mut decision = Decision::new(heartbeat, state, now);
     if decision.state.phase != Phase::Paused {
         decision.refit_runs(settings);
-        decision.refit_expectation(settings);
+        decision.refit_expectation(settings, old.schedule == settings.schedule);
     }
     decision.finish(settings)
 }
@@ -140,7 +141,7 @@ impl Decision<'_> {
         }
     }
 
-    fn refit_expectation(&mut self, settings: &Settings) {
+    fn refit_expectation(&mut self, settings: &Settings, same_schedule: bool) {
         let reminded = self.state.expected_at.is_none() && self.state.alerts > 0;
         if self.state.phase == Phase::New && reminded {
             return;
@@ -158,7 +159,11 @@ impl Decision<'_> {
             expected = expected.and_then(|at| first_expected(&settings.schedule, at));
         }
         if !missed && !counts_from_last_run(&settings.schedule) {
-            expected = self.expected_by_new_clock(&settings.schedule, expected);
+            expected = if same_schedule && self.is_still_promised(&settings.schedule, expected) {
+                self.state.expected_at
+            } else {
+                self.expected_by_new_clock(&settings.schedule, expected)
+            };
         }
         let overdue = overdue_at(expected, self.at);
         // A down stays what it is; before an unverified is confirmed, there is a fresh grace too.
@@ -172,6 +177,18 @@ impl Decision<'_> {
             self.state.failures = 0;
             self.recover(Closing::Edited);
         }
+    }
+
+    /// Whether what is expected holds on through an edit that leaves the schedule as it is, where that
+    /// wants something at `expected` since the last run. New zone rules make the two differ, and a run
+    /// that counted for more than its own end says: both are to be forgotten by no edit.
+    fn is_still_promised(&self, schedule: &Schedule, expected: Option<UnixMicros>) -> bool {
+        let (Some(old), Some(new)) = (self.state.expected_at, expected) else {
+            return false;
+        };
+        let ahead = new < old && old > self.at;
+        // What maintenance put off is an instant of the schedule, after one that has passed.
+        ahead && (new > self.at || last_instant(schedule, old) != old)
     }
 
     /// What a wall clock expects after an edit of a heartbeat that is not down, where it wants something at

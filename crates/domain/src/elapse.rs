@@ -2,7 +2,7 @@
 
 use crate::effects::{Decision, Effects, Particulars};
 use crate::expect::{
-    Surroundings, after_maintenance, expected_after_run, first_expected,
+    Surroundings, after_maintenance, expected_after_limit, first_expected,
     run_deadline_after_maintenance,
 };
 use crate::verdict::{Verdict, missed_verdict, overran_verdict};
@@ -93,7 +93,7 @@ impl Decision<'_> {
             phase => phase,
         };
         // As after a run that failed: what this run was for is not missed a second time.
-        let next = expected_after_run(&settings.schedule, deadline);
+        let next = expected_after_limit(&settings.schedule, self.state, deadline);
         self.state.expected_at = self.state.expected_at.max(next);
     }
 
@@ -130,7 +130,8 @@ impl Decision<'_> {
             }
             if self.below_threshold(settings) {
                 self.count_failure();
-                self.state.expected_at = first_expected(&settings.schedule, expected);
+                let missed = self.state.moved_slot().map_or(expected, |moved| moved.to);
+                self.state.expected_at = first_expected(&settings.schedule, missed);
                 continue;
             }
             let verdict = missed_verdict(settings, self.state, expected, around);

@@ -71,6 +71,17 @@ pub(crate) fn expected_after_end(
     past_moved(schedule, state.moved_slot(), ended_at, next)
 }
 
+/// When the next success is expected, after a run that was on until its `deadline` and has not been heard
+/// of since: as if it had ended then.
+pub(crate) fn expected_after_limit(
+    schedule: &Schedule,
+    state: &State,
+    deadline: UnixMicros,
+) -> Option<UnixMicros> {
+    let next = expected_after_run(schedule, deadline);
+    past_moved(schedule, state.moved_slot(), deadline, next)
+}
+
 /// `next`, or what comes after the moved instant, where a run that ended at `ended_at` counts for that.
 pub(crate) fn past_moved(
     schedule: &Schedule,

@@ -3,7 +3,7 @@
 use nightbeat_evidence::Severity;
 
 use crate::effects::{Decision, Effects, FinishedRun, Particulars};
-use crate::expect::{expected_after_end, expected_after_run};
+use crate::expect::{expected_after_end, expected_after_limit};
 use crate::verdict::patience;
 use crate::{
     Cause, Claim, Closing, HeartbeatId, IgnoredBecause, LastRun, OpenRun, Outcome, Phase, RunId,
@@ -113,7 +113,7 @@ impl Decision<'_> {
     /// it held back must not be claimed now as if it had never been on.
     fn excuse_what_it_was_for(&mut self, settings: &Settings, signal: &Signal, run: OpenRun) {
         if !run.overran && run.deadline < signal.received_at {
-            let next = expected_after_run(&settings.schedule, run.deadline);
+            let next = expected_after_limit(&settings.schedule, self.state, run.deadline);
             self.state.expected_at = self.state.expected_at.max(next);
         }
     }

@@ -172,7 +172,8 @@ pub struct State {
     pub finished: Vec<RunId>,
     /// The incident that is open.
     pub incident: Option<OpenIncident>,
-    /// How new zone rules moved `expected_at` last. Of interest while it is still [`Moved::to`].
+    /// How new zone rules moved `expected_at` last, or would have, were it not overdue: see
+    /// [`Self::moved_slot`].
     pub moved: Option<Moved>,
 }
 
@@ -182,10 +183,11 @@ impl State {
     /// How many ended run ids are remembered, to know a start that arrives after its own end.
     pub const FINISHED_MAX: usize = 8;
 
-    /// How new zone rules moved what is expected now.
-    pub(crate) fn moved_slot(&self) -> Option<Moved> {
+    /// How new zone rules moved what is expected now, or is overdue; `None` once that is over.
+    pub fn moved_slot(&self) -> Option<Moved> {
+        let expected = self.expected_at?;
         self.moved
-            .filter(|moved| self.expected_at == Some(moved.to))
+            .filter(|moved| [moved.from, moved.to].contains(&expected))
     }
 
     /// Since when a run is on, where one is: the start of the oldest that has not overrun.

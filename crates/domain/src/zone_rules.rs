@@ -4,25 +4,29 @@ use crate::expect::{expected_since_quiet, first_expected, last_instant};
 use crate::{Moved, Settings, State, UnixMicros};
 
 /// Brings what is expected in line with the present rules of its schedule's zones; whether that changed
-/// anything. The caller says that these rules may be new, and that it is `now`.
+/// the state. The caller says that these rules may be new, and that it is `now`.
 ///
 /// What is expected now may only become later: before the instant that was promised, nothing is reported
 /// missing. Where the new instant is earlier, the old one stays for this time, so that a machine without
 /// the new rules is in time as well. A machine that has them is in time by its success, which moves on what
 /// is expected by the new rules; so the times after this one all follow them. What is overdue already, with
-/// its grace, stays overdue.
+/// its grace, stays overdue; but a success that is delivered late counts for it wherever it is by now.
 ///
 /// Done again, it changes nothing.
 pub fn follow_zone_rules(settings: &Settings, state: &mut State, now: UnixMicros) -> bool {
     let Some(expected) = state.expected_at else {
         return false;
     };
-    if expected + settings.grace <= now {
-        return false;
-    }
     let Some(to) = later(settings, state, expected) else {
         return false;
     };
+    if expected + settings.grace <= now {
+        let from = expected;
+        let known = state.moved.replace(Moved { from, to });
+        let changed = known != state.moved;
+        state.version += u64::from(changed);
+        return changed;
+    }
     let from = state.moved_slot().map_or(expected, |before| before.from);
     state.moved = Some(Moved { from, to });
     state.expected_at = Some(to);

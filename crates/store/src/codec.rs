@@ -192,10 +192,7 @@ fn rare(state: &State) -> Result<Option<String>> {
         runs: state.runs.clone(),
         finished: state.finished.clone(),
         incident: state.incident.clone(),
-        // What is expected has moved on by itself since: of no more interest.
-        moved: state
-            .moved
-            .filter(|moved| state.expected_at == Some(moved.to)),
+        moved: state.moved_slot(),
     };
     if rare == Rare::default() {
         return Ok(None);

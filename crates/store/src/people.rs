@@ -55,7 +55,7 @@ pub fn take_step(
         Step::Edit(new) if *new == *old => (Effects::default(), false),
         Step::Edit(new) => {
             settings_id = settings::intern(sql, new)?;
-            (control::edit(heartbeat, new, &mut state, now), true)
+            (control::edit(heartbeat, &old, new, &mut state, now), true)
         }
         Step::Pause => (control::pause(heartbeat, &old, &mut state, now), true),
         Step::Resume => (control::resume(heartbeat, &old, &mut state, now), true),

@@ -170,7 +170,8 @@ fn follow(
         return Ok(None);
     }
     write_state(sql, heartbeat, settings_id, &state)?;
-    let both = from.zip(state.expected_at);
+    // What is overdue stays where it is.
+    let both = from.zip(state.expected_at).filter(|(from, to)| from != to);
     Ok(both.map(|(from, to)| MovedHeartbeat {
         heartbeat,
         from,

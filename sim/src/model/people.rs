@@ -260,7 +260,7 @@ fn step_on(heartbeat: HeartbeatId, hot: &mut Hot, step: &Step, now: UnixMicros) 
         Step::Edit(new) if *new == *old => (Effects::default(), false),
         Step::Edit(new) => {
             hot.settings = Arc::new(new.clone());
-            (control::edit(heartbeat, new, state, now), true)
+            (control::edit(heartbeat, &old, new, state, now), true)
         }
         Step::Pause => (control::pause(heartbeat, &old, state, now), true),
         Step::Resume => (control::resume(heartbeat, &old, state, now), true),

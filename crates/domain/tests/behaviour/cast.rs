@@ -124,12 +124,13 @@ impl Beat {
     }
 
     /// We could not receive from `from` until `to`.
-    pub(crate) fn gap(mut self, from: &str, to: &str) -> Self {
-        self.gaps.add(Gap {
-            from: at(from),
-            to: at(to),
-            kind: GapKind::Stopped,
-        });
+    pub(crate) fn gap(self, from: &str, to: &str) -> Self {
+        self.away(at(from), at(to))
+    }
+
+    pub(crate) fn away(mut self, from: UnixMicros, to: UnixMicros) -> Self {
+        let kind = GapKind::Stopped;
+        self.gaps.add(Gap { from, to, kind });
         self
     }
 
@@ -253,11 +254,24 @@ impl Beat {
     }
 
     pub(crate) fn edit_at(&mut self, time: &str, change: impl FnOnce(&mut Settings)) -> &mut Self {
-        self.elapse_until(time);
-        change(&mut self.settings);
-        let effects = control::edit(self.id, &self.settings, &mut self.state, at(time));
-        self.note(effects);
+        self.edit(at(time), change);
         self
+    }
+
+    pub(crate) fn edit(&mut self, time: UnixMicros, change: impl FnOnce(&mut Settings)) {
+        self.elapse_at(time);
+        let old = self.settings.clone();
+        change(&mut self.settings);
+        let effects = control::edit(self.id, &old, &self.settings, &mut self.state, time);
+        self.note(effects);
+    }
+
+    pub(crate) fn pause_and_resume(&mut self, time: UnixMicros) {
+        self.elapse_at(time);
+        let paused = control::pause(self.id, &self.settings, &mut self.state, time);
+        self.note(paused);
+        let resumed = control::resume(self.id, &self.settings, &mut self.state, time);
+        self.note(resumed);
     }
 
     /// The server starts again, and its zone has these rules by now; whether that moved what is expected.

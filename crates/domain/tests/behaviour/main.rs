@@ -18,4 +18,5 @@ mod runs;
 mod signals;
 mod thresholds;
 mod zone_rules;
+mod zone_rules_random;
 mod zones_that_are_gone;

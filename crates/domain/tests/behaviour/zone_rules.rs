@@ -105,9 +105,47 @@ fn an_earlier_instant_calls_no_machine_late_with_either_rules() {
 #[test]
 fn what_is_overdue_stays_overdue() {
     let mut beat = nightly();
-    assert!(!beat.new_rules_at("2d 02:00", LATER));
+    beat.new_rules_at("2d 02:00", LATER);
+    beat.assert_expected("2d 01:30");
     beat.look_once("2d 02:00");
     beat.assert_told(&[(DOWN, "2d 02:00")]);
+}
+
+/// The server is away while tzdata is updated, longer than the grace; the job's machine has the old rules
+/// then, and its success is delivered late.
+#[test]
+fn a_success_for_what_was_overdue_at_the_restart_counts_for_the_later_instant() {
+    let mut beat = nightly().gap("2d 01:00", "2d 02:10");
+    beat.success_at("01:33");
+    beat.elapse_until("2d 00:59");
+    beat.new_rules_at("2d 02:10", LATER);
+    beat.late_success("2d 01:32", "2d 02:10:05");
+    beat.assert_expected("3d 02:30");
+    beat.elapse_until("3d 02:59");
+    beat.assert_told(&[]);
+}
+
+#[test]
+fn what_was_overdue_at_the_restart_is_one_miss_and_not_two() {
+    let mut beat = nightly().failure_threshold(2);
+    beat.success_at("01:33");
+    beat.new_rules_at("2d 02:10", LATER);
+    beat.elapse_until("3d 02:59");
+    beat.assert_told(&[]);
+    beat.elapse_until("9d 00:00");
+    beat.assert_told(&[(DOWN, "3d 03:00")]);
+}
+
+#[test]
+fn a_run_that_overran_at_the_old_instant_is_not_missed_at_the_new_one() {
+    let mut beat = nightly().failure_threshold(2);
+    beat.success_at("01:33");
+    beat.new_rules_at("12:00", LATER);
+    beat.start_at("2d 01:30");
+    beat.elapse_until("3d 02:59");
+    beat.assert_told(&[]);
+    beat.elapse_until("9d 00:00");
+    beat.assert_told(&[(DOWN, "3d 03:00")]);
 }
 
 #[test]
@@ -176,6 +214,40 @@ fn an_edit_after_new_rules_makes_nothing_overdue() {
     beat.assert_expected("2d 02:30");
     beat.elapse_until("9d 00:00");
     beat.assert_told(&[(DOWN, "2d 02:31")]);
+}
+
+#[test]
+fn an_edit_keeps_what_was_promised_where_new_rules_are_earlier() {
+    for time in ["13:00", "2d 00:29", "2d 00:31", "2d 01:29"] {
+        let mut beat = nightly();
+        beat.new_rules_at("12:00", EARLIER);
+        beat.edit_at(time, |settings| settings.grace = 10 * MINUTE);
+        beat.assert_expected("2d 01:30");
+        beat.elapse_until("9d 00:00");
+        beat.assert_told(&[(DOWN, "2d 01:40")]);
+    }
+}
+
+#[test]
+fn an_edit_after_a_run_by_the_old_rules_expects_no_second_one() {
+    for time in ["2d 01:40", "2d 02:29", "2d 02:31"] {
+        let mut beat = moved_later();
+        beat.success_at("2d 01:32");
+        beat.edit_at(time, |settings| settings.grace = 10 * MINUTE);
+        beat.assert_expected("3d 02:30");
+        beat.elapse_until("3d 02:39");
+        beat.assert_told(&[]);
+    }
+}
+
+#[test]
+fn an_edit_of_the_schedule_itself_counts_at_once() {
+    let mut beat = nightly();
+    beat.new_rules_at("12:00", EARLIER);
+    beat.edit_at("13:00", |settings| {
+        settings.schedule = Beat::cron_by_rules("0 2 * * *", EARLIER).settings.schedule;
+    });
+    beat.assert_expected("2d 00:00");
 }
 
 #[test]

@@ -136,8 +136,8 @@ impl<'a> Driver<'a> {
                 self.note(effects);
             }
             Event::Edit(rules) => {
-                self.settings = self::settings(rules);
-                let effects = control::edit(ID, &self.settings, &mut self.state, at(time));
+                let old = std::mem::replace(&mut self.settings, self::settings(rules));
+                let effects = control::edit(ID, &old, &self.settings, &mut self.state, at(time));
                 self.note(effects);
             }
             Event::Maintenance { from, to } => {

@@ -59,7 +59,7 @@ proptest! {
             match what {
                 0 => gaps.add(Gap { from: one, to: other, kind: GapKind::ClockJump }),
                 1 => maintenance.push(Maintenance { from: one, to: other }),
-                2 => drop(control::edit(id, &settings, &mut state, one)),
+                2 => drop(control::edit(id, &settings, &settings, &mut state, one)),
                 3 => drop(control::pause(id, &settings, &mut state, one)),
                 4 => drop(control::snooze(&settings, &mut state, one)),
                 kind => {
