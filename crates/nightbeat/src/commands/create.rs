@@ -20,8 +20,8 @@ Examples:
   nightbeat create sync --calendar 'Mon..Fri 02:00' --tz Europe/Madrid
   nightbeat create cleanup >> cleanup.sh     (stdout is just the line to paste)
 
-Give the expression and the zone of what starts the job. `nightbeat schedule explain '30 6 * * Mon-Fri'`
-says beforehand what an expression means and when it is due.";
+Give the expression and the zone of what starts the job. What an expression means and when it is
+due says `nightbeat schedule explain '30 6 * * Mon-Fri'`.";
 
 /// Make a heartbeat, and print the line to put at the end of the job
 #[derive(Debug, Args)]
