@@ -61,16 +61,19 @@ pub(crate) struct Zones {
 pub(crate) fn survey(sql: &mut dyn Sql) -> Result<Zones> {
     let known = fingerprints(sql)?;
     let mut zones: BTreeMap<String, (StoredZone, Option<Vec<u8>>)> = BTreeMap::new();
-    let mut walls = Vec::new();
+    let mut affected = HashMap::new();
+    // Counted before they are joined: a million heartbeats share few settings.
     for row in sql.query(
-        "SELECT s.id, s.json, count(*) FROM heartbeat_state h JOIN settings s ON s.id = h.settings
-          GROUP BY s.id, s.json",
+        "SELECT s.id, s.json, h.count
+           FROM (SELECT settings, count(*) AS count FROM heartbeat_state GROUP BY settings) h
+           JOIN settings s ON s.id = h.settings",
         &[],
     )? {
         let (id, json, count): (i64, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let Ok(settings) = serde_json::from_str::<Settings>(&json) else {
             continue;
         };
+        let mut follows = false;
         for zone in settings.schedule.zones() {
             let name = zone.name();
             let entry = zones.entry(name.to_owned()).or_insert_with(|| {
@@ -85,15 +88,14 @@ pub(crate) fn survey(sql: &mut dyn Sql) -> Result<Zones> {
                 (stored, print)
             });
             entry.0.heartbeats += count;
+            follows |= entry.0.changed;
         }
-        if settings.schedule.interval().is_none() {
-            walls.push((id, settings));
+        if follows {
+            affected.insert(id, settings);
         }
     }
-    let is_new = |zone: &Zone| zones.get(zone.name()).is_some_and(|it| it.0.changed);
-    walls.retain(|(_, settings)| settings.schedule.zones().into_iter().any(is_new));
     Ok(Zones {
-        affected: walls.into_iter().collect(),
+        affected,
         fingerprints: zones
             .iter()
             .filter_map(|(name, (_, print))| Some((name.clone(), print.clone()?)))
