@@ -79,20 +79,25 @@ fn facts(sql: &mut dyn Sql, about: &About<'_>) -> Result<(HeartbeatFacts, String
         )
     })?;
     let tags: String = row.get(4)?;
+    // An alert without its tags is better than none.
+    let tags = serde_json::from_str(&tags).unwrap_or_else(|error| {
+        let heartbeat = short(about.heartbeat.0);
+        tracing::error!(%heartbeat, %error, "its tags cannot be read: an alert goes without them");
+        Vec::new()
+    });
     let facts = HeartbeatFacts {
         id: about.heartbeat,
         project_id: row.get(0)?,
         project_name: row.get(1)?,
         name: row.get(2)?,
         slug: row.get(3)?,
-        tags: serde_json::from_str(&tags)
-            .map_err(|error| broken("heartbeat", "tags", short(about.heartbeat.0), error))?,
+        tags,
         schedule: about.settings.schedule.clone(),
     };
     Ok((facts, row.get(5)?))
 }
 
-fn store_incident(
+pub(crate) fn store_incident(
     sql: &mut dyn Sql,
     facts: &HeartbeatFacts,
     change: &IncidentChange,
@@ -134,7 +139,7 @@ fn store_incident(
 }
 
 /// The channels that an alert of this kind goes to.
-fn channels_for(
+pub(crate) fn channels_for(
     sql: &mut dyn Sql,
     facts: &HeartbeatFacts,
     routed: &str,
@@ -155,8 +160,15 @@ fn channels_for(
     if routed == "all" {
         return Ok(all);
     }
-    let chosen: Vec<ChannelId> = serde_json::from_str(routed)
-        .map_err(|error| broken("heartbeat", "channels", short(facts.id.0), error))?;
+    let chosen: Vec<ChannelId> = match serde_json::from_str(routed) {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            // Better all of them than nobody.
+            let heartbeat = short(facts.id.0);
+            tracing::error!(%heartbeat, %error, "its channels cannot be read: an alert goes to all");
+            return Ok(all);
+        }
+    };
     let left: Vec<ChannelId> = all
         .iter()
         .copied()
@@ -169,7 +181,7 @@ fn channels_for(
     Ok(left)
 }
 
-fn queue(sql: &mut dyn Sql, snapshot: &AlertSnapshot, channel: ChannelId) -> Result<()> {
+pub(crate) fn queue(sql: &mut dyn Sql, snapshot: &AlertSnapshot, channel: ChannelId) -> Result<()> {
     let alert = &snapshot.alert;
     let next_try_at = if alert.digest {
         alert.at + DIGEST_COLLECTS
@@ -330,12 +342,21 @@ pub(crate) fn insert_state(
 }
 
 /// What should have been looked at before `before`. Reads the whole table: there is no index on a column
-/// that every signal changes.
+/// that every signal changes. Heartbeats that cannot be read are looked at again each time, besides: many
+/// of them must not keep the others from being found.
 pub(crate) fn overdue(sql: &mut dyn Sql, before: UnixMicros, limit: u32) -> Result<Vec<Watched>> {
-    let rows = sql.query(
-        "SELECT id, wake_at FROM heartbeat_state WHERE wake_at < $1 LIMIT $2",
+    let mut rows = sql.query(
+        "SELECT id, wake_at FROM heartbeat_state
+          WHERE wake_at < $1
+            AND id NOT IN (SELECT heartbeat FROM broken_heartbeat WHERE mended_at IS NULL)
+          LIMIT $2",
         &[before.into(), limit.into()],
     )?;
+    rows.extend(sql.query(
+        "SELECT heartbeat, since FROM broken_heartbeat
+          WHERE mended_at IS NULL AND since < $1 LIMIT $2",
+        &[before.into(), limit.into()],
+    )?);
     rows.iter().map(watched_row).collect()
 }
 

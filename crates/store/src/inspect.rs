@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::codec::{Columns, named, short};
+use crate::control::Routing;
 use crate::control::deliveries::DeliveryState;
 use crate::fields::Fields;
 use crate::sql::{Row, Sql, Value};
@@ -22,6 +23,7 @@ pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<CheckedPart>> {
     Ok(vec![
         settings(sql)?,
         heartbeats(sql)?,
+        broken_heartbeats(sql)?,
         chains(sql)?,
         incidents(sql)?,
         deliveries(sql)?,
@@ -72,8 +74,10 @@ fn settings(sql: &mut dyn Sql) -> Result<CheckedPart> {
     Ok(part)
 }
 
-const HEARTBEAT: [&str; 20] = [
+const HEARTBEAT: [&str; 22] = [
     "heartbeat.id",
+    "heartbeat.tags",
+    "heartbeat.channels",
     "heartbeat_state.id",
     "settings.id",
     "open_incident.number",
@@ -102,7 +106,7 @@ fn heartbeats(sql: &mut dyn Sql) -> Result<CheckedPart> {
     let columns = HEARTBEAT.map(|column| match column {
         "open_incident.number" => {
             "(SELECT max(number) FROM incident
-               WHERE incident.heartbeat = heartbeat.id AND closed_at IS NULL)"
+               WHERE incident.heartbeat = heartbeat.id AND closed_at IS NULL AND cause <> 'internal')"
         }
         other => other,
     });
@@ -130,6 +134,8 @@ fn heartbeat(part: &mut CheckedPart, row: &Row) -> Result<()> {
     let fields = Fields::new(&HEARTBEAT, row);
     let id: HeartbeatId = fields.get("heartbeat.id")?;
     let who = short(id.0);
+    part.broken(fields.json::<Vec<String>>("heartbeat.tags"))?;
+    part.broken(fields.parsed::<Routing>("heartbeat.channels"))?;
     if fields
         .get::<Option<HeartbeatId>>("heartbeat_state.id")?
         .is_none()
@@ -172,6 +178,22 @@ fn disagreement(state: &State, open: Option<u32>) -> Option<String> {
         (None, Some(number)) => Some(format!("incident {number} is open, but not in its state")),
         _ => None,
     }
+}
+
+/// Heartbeats that the server could not read when it looked at them last.
+fn broken_heartbeats(sql: &mut dyn Sql) -> Result<CheckedPart> {
+    let mut part = CheckedPart::new("heartbeats that cannot be read");
+    let query = "SELECT b.heartbeat, b.since, b.problem FROM broken_heartbeat b
+                  WHERE b.mended_at IS NULL AND b.heartbeat > $1 ORDER BY b.heartbeat LIMIT $2";
+    let count = each(sql, query, nobody(), |_, row| {
+        let id: HeartbeatId = row.get(0)?;
+        let (since, problem): (UnixMicros, String) = (row.get(1)?, row.get(2)?);
+        let who = short(id.0);
+        part.problem(format!("{who}: nobody watches it since {since}: {problem}"));
+        Ok(())
+    })?;
+    part.extent = count.to_string();
+    Ok(part)
 }
 
 /// The newest signal and run that a heartbeat names are there, and its own.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod broken;
 mod codec;
 pub mod control;
 pub mod dump;

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "first",
@@ -32,6 +32,11 @@ const MIGRATIONS: [Migration; 2] = [
         version: 2,
         name: "zone_rules",
         sql: include_str!("migrations/0002_zone_rules.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "broken_heartbeats",
+        sql: include_str!("migrations/0003_broken_heartbeats.sql"),
     },
 ];
 

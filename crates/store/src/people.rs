@@ -2,13 +2,16 @@
 //! Portable SQL.
 
 use nightbeat_domain::control;
-use nightbeat_domain::{Effects, HeartbeatId, ProjectId, Settings, State, UnixMicros};
+use nightbeat_domain::{
+    Cause, Closing, Effects, HeartbeatId, ProjectId, Settings, State, UnixMicros, begin_anew,
+};
 
 use crate::codec::Columns;
-use crate::control::{heartbeats, settings};
+use crate::control::heartbeats::{self, Heartbeat};
+use crate::control::settings;
 use crate::effects::{self, About};
 use crate::sql::{Sql, Value};
-use crate::{Result, Watched};
+use crate::{Result, StoreError, Watched, broken};
 
 /// One step of a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +39,8 @@ pub struct Taken {
     pub effective: bool,
 }
 
-/// Takes a step at `now`; `None` when the project has no such heartbeat.
+/// Takes a step at `now`; `None` when the project has no such heartbeat. One that cannot be read is mended
+/// by an edit; for any other step it is a [`Conflict`](StoreError::Conflict).
 pub fn take_step(
     sql: &mut dyn Sql,
     project: ProjectId,
@@ -47,6 +51,12 @@ pub fn take_step(
     let Some(found) = heartbeats::get(sql, project, heartbeat)? else {
         return Ok(None);
     };
+    if found.unreadable.is_unwatched() {
+        let Step::Edit(new) = step else {
+            return Err(StoreError::Conflict(CANNOT_BE_READ.to_owned()));
+        };
+        return mend(sql, &found, new, now).map(Some);
+    }
     let mut state = found.state;
     let mut settings_id = found.settings_id;
     let old = found.settings;
@@ -89,13 +99,60 @@ pub fn take_step(
     }))
 }
 
-/// Writes all that signals and judgements change.
+/// What a step other than an edit is answered where nothing can be decided.
+const CANNOT_BE_READ: &str = "what is stored of this heartbeat cannot be read: edit its schedule, which mends it, or delete it";
+
+/// An edit of a heartbeat that cannot be read makes it whole. Whoever watches looks at it at once, and tells
+/// that it can be read again.
+fn mend(sql: &mut dyn Sql, found: &Heartbeat, new: &Settings, now: UnixMicros) -> Result<Taken> {
+    let heartbeat = found.id;
+    let settings_id = settings::intern(sql, new)?;
+    let mut effects = Effects::default();
+    let state = if found.unreadable.state {
+        let (incidents, alerts) = broken::counted(sql, heartbeat, now)?;
+        sql.execute(
+            "UPDATE incident SET closed_at = $2, closing = $3
+              WHERE heartbeat = $1 AND closed_at IS NULL AND cause <> $4",
+            &[
+                heartbeat.into(),
+                now.into(),
+                Closing::Edited.as_str().into(),
+                Cause::Internal.as_str().into(),
+            ],
+        )?;
+        begin_anew(new, now, incidents, alerts)
+    } else {
+        let mut state = found.state.clone();
+        // Of the settings before nothing is known.
+        effects = control::edit(heartbeat, &found.settings, new, &mut state, now);
+        state
+    };
+    if write_state(sql, heartbeat, settings_id, &state)? == 0 {
+        effects::insert_state(sql, heartbeat, settings_id, &state)?;
+    }
+    let about = About {
+        heartbeat,
+        settings: new,
+        newest_signal: None,
+    };
+    let deliveries = effects::store(sql, &about, &effects)?;
+    Ok(Taken {
+        watched: Watched {
+            heartbeat,
+            wake_at: Some(now),
+        },
+        deliveries,
+        effective: true,
+    })
+}
+
+/// Writes all that signals and judgements change; how many rows there were of it: one, or none.
 pub(crate) fn write_state(
     sql: &mut dyn Sql,
     heartbeat: HeartbeatId,
     settings_id: i64,
     state: &State,
-) -> Result<()> {
+) -> Result<u64> {
     let mut values: Vec<Value> = vec![heartbeat.into(), settings_id.into()];
     values.extend(Columns::from_state(state)?.into_values());
     let columns: Vec<String> = Columns::NAMES
@@ -107,6 +164,5 @@ pub(crate) fn write_state(
         "UPDATE heartbeat_state SET settings = $2, {} WHERE id = $1",
         columns.join(", ")
     );
-    sql.execute(&statement, &values)?;
-    Ok(())
+    sql.execute(&statement, &values)
 }

@@ -11,7 +11,8 @@ use crate::sql::Sql;
 use crate::sqlite::Sqlite;
 use crate::zones::{self, MovedHeartbeat, StoredZone};
 use crate::{
-    BackupDone, CheckReport, PruneCursor, PruneProgress, Result, Retention, Watched, effects,
+    BackupDone, CheckReport, PruneCursor, PruneProgress, Result, Retention, Watched, broken,
+    effects,
 };
 
 /// Durable state. Cheap to clone; the last clone closes it.
@@ -111,6 +112,11 @@ impl Store {
     /// How many deliveries wait, are being sent, and failed for good.
     pub async fn delivery_counts(&self) -> Result<Vec<(String, u64)>> {
         self.read(outbox::counts).await
+    }
+
+    /// How many heartbeats cannot be read, so that nobody watches their jobs.
+    pub async fn broken_heartbeats(&self) -> Result<u64> {
+        self.read(broken::count).await
     }
 
     /// Runs portable SQL in one transaction: all of it durable, or nothing.

@@ -45,6 +45,7 @@ fn incident() -> impl Strategy<Value = OpenIncident> {
         Just(Cause::Failed),
         Just(Cause::Hollow),
         Just(Cause::NeverStarted),
+        Just(Cause::Internal),
     ];
     let claim = prop_oneof![
         Just(Claim::Warning),
@@ -297,7 +298,12 @@ fn metrics_are_one_object() {
 
 #[test]
 fn names_are_read_as_they_are_written() {
-    for cause in [Cause::Missed, Cause::NeverStarted, Cause::Hollow] {
+    for cause in [
+        Cause::Missed,
+        Cause::NeverStarted,
+        Cause::Hollow,
+        Cause::Internal,
+    ] {
         assert_eq!(named::<Cause>(cause.as_str()), Some(cause));
     }
     assert_eq!(named::<Cause>("other"), None);

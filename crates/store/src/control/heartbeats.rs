@@ -11,7 +11,7 @@ use super::{Routing, channels, settings, taken};
 use crate::codec::{Columns, json, phase_code};
 use crate::fields::Fields;
 use crate::sql::{Row, Sql, Value};
-use crate::{Result, effects};
+use crate::{Result, StoreError, broken, effects};
 
 /// What a person edits, besides the [`Settings`] that decisions depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +48,54 @@ pub struct Heartbeat {
     pub settings: Arc<Settings>,
     /// What is known of it.
     pub state: State,
+    /// What of it cannot be read.
+    pub unreadable: Unreadable,
+}
+
+/// What of a stored heartbeat cannot be read, so that a stand-in is in its place: the usual value for what a
+/// person edits, nothing for what is known of it. An edit replaces what it names, and the rest by the
+/// stand-ins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unreadable {
+    /// Its settings. Nobody watches it.
+    pub settings: bool,
+    /// Its state. Nobody watches it.
+    pub state: bool,
+    /// What is wrong: table, column and row.
+    pub problems: Vec<String>,
+}
+
+impl Unreadable {
+    /// Whether all of it was read.
+    pub fn is_nothing(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether nothing can be decided about it.
+    pub fn is_unwatched(&self) -> bool {
+        self.settings || self.state
+    }
+
+    /// `read`, or what stands in where it is broken.
+    fn or<T>(&mut self, read: Result<T>, stand_in: impl FnOnce() -> T) -> Result<T> {
+        match read {
+            Err(StoreError::Broken(problem)) => {
+                self.problems.push(problem);
+                Ok(stand_in())
+            }
+            read => read,
+        }
+    }
+}
+
+impl Heartbeat {
+    /// What a person is shown at `now`: *unverified* where it cannot be read.
+    pub fn status(&self, now: UnixMicros) -> Status {
+        if self.unreadable.is_unwatched() {
+            return Status::Unverified;
+        }
+        self.state.status(now)
+    }
 }
 
 /// A heartbeat that is about to be.
@@ -89,7 +137,8 @@ pub enum BySlug {
     Several,
 }
 
-const FROM: &str = "FROM heartbeat JOIN heartbeat_state ON heartbeat_state.id = heartbeat.id";
+/// One without a state is broken, not gone.
+const FROM: &str = "FROM heartbeat LEFT JOIN heartbeat_state ON heartbeat_state.id = heartbeat.id";
 
 const COLUMNS: [&str; 26] = [
     "heartbeat.id",
@@ -325,6 +374,7 @@ pub fn delete(
         "UPDATE incident SET closed_at = $2 WHERE heartbeat = $1 AND closed_at IS NULL",
         &[id.into(), now.into()],
     )?;
+    broken::forget(sql, id)?;
     Ok(true)
 }
 
@@ -335,27 +385,49 @@ fn know_channels(sql: &mut dyn Sql, project: ProjectId, routing: &Routing) -> Re
     }
 }
 
+/// The id of no settings: those of a heartbeat without a state.
+const NO_SETTINGS: i64 = 0;
+
 /// Heartbeats of one page mostly share a few settings: each is loaded once.
 fn read_all(sql: &mut dyn Sql, rows: &[Row]) -> Result<Vec<Heartbeat>> {
     let mut loaded: HashMap<i64, Arc<Settings>> = HashMap::new();
     let mut heartbeats = Vec::with_capacity(rows.len());
     for row in rows {
         let fields = Fields::new(&COLUMNS, row);
-        let settings_id = fields.get("heartbeat_state.settings")?;
-        let settings = if let Some(settings) = loaded.get(&settings_id) {
-            Arc::clone(settings)
-        } else {
-            let settings = Arc::new(settings::load(sql, settings_id)?);
-            loaded.insert(settings_id, Arc::clone(&settings));
-            settings
+        // Without a state there is none.
+        let settings_id: Option<i64> = fields.get("heartbeat_state.settings")?;
+        let settings_id = settings_id.unwrap_or(NO_SETTINGS);
+        let settings = match loaded.get(&settings_id) {
+            Some(settings) => Ok(Arc::clone(settings)),
+            None => settings::load(sql, settings_id).map(Arc::new),
         };
+        if let Ok(settings) = &settings {
+            loaded.insert(settings_id, Arc::clone(settings));
+        }
         heartbeats.push(read(&fields, settings_id, settings)?);
     }
     Ok(heartbeats)
 }
 
-fn read(fields: &Fields<'_>, settings_id: i64, settings: Arc<Settings>) -> Result<Heartbeat> {
+/// One that cannot be read in full is shown all the same: else one broken row would hide all others.
+fn read(
+    fields: &Fields<'_>,
+    settings_id: i64,
+    settings: Result<Arc<Settings>>,
+) -> Result<Heartbeat> {
     let id = fields.get("heartbeat.id")?;
+    let created_at = fields.get("heartbeat.created_at")?;
+    let mut unreadable = Unreadable::default();
+    let tags = unreadable.or(fields.json("heartbeat.tags"), Vec::new)?;
+    let channels = unreadable.or(fields.parsed("heartbeat.channels"), Routing::default)?;
+    let usual = Arc::new(broken::stand_in()?);
+    let known = unreadable.problems.len();
+    let settings = unreadable.or(settings, || usual)?;
+    unreadable.settings = unreadable.problems.len() > known;
+    let state = Columns::from_fields(fields).and_then(|columns| columns.into_state(id));
+    let known = unreadable.problems.len();
+    let state = unreadable.or(state, || unknown(&settings, created_at))?;
+    unreadable.state = unreadable.problems.len() > known;
     Ok(Heartbeat {
         id,
         project: fields.get("heartbeat.project")?,
@@ -363,13 +435,23 @@ fn read(fields: &Fields<'_>, settings_id: i64, settings: Arc<Settings>) -> Resul
             name: fields.get("heartbeat.name")?,
             slug: fields.get("heartbeat.slug")?,
             description: fields.get("heartbeat.description")?,
-            tags: fields.json("heartbeat.tags")?,
-            channels: fields.parsed("heartbeat.channels")?,
+            tags,
+            channels,
         },
-        created_at: fields.get("heartbeat.created_at")?,
+        created_at,
         version: fields.get("heartbeat.version")?,
         settings_id,
         settings,
-        state: Columns::from_fields(fields)?.into_state(id)?,
+        state,
+        unreadable,
     })
+}
+
+/// What stands for a state that cannot be read: nothing is known, and nothing expected.
+fn unknown(settings: &Settings, created_at: UnixMicros) -> State {
+    State {
+        expected_at: None,
+        wake_at: None,
+        ..State::new(settings, created_at)
+    }
 }

@@ -15,14 +15,23 @@ const COLUMNS: [&str; 2] = ["settings.id", "settings.json"];
 pub fn intern(sql: &mut dyn Sql, settings: &Settings) -> Result<i64> {
     let json = json(settings)?;
     let hash = Sha256::digest(json.as_bytes()).to_vec();
-    if let Some(id) = find(sql, &hash)? {
+    if let Some((id, stored)) = find(sql, &hash)? {
+        if stored != json {
+            // Damaged: it is what its hash says, else whoever edits back to it would get the damage again.
+            tracing::warn!(row = id, "settings that had been damaged are written again");
+            sql.execute(
+                "UPDATE settings SET json = $2 WHERE id = $1",
+                &[id.into(), json.into()],
+            )?;
+        }
         return Ok(id);
     }
     sql.execute(
         "INSERT INTO settings (hash, json) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
         &[hash.clone().into(), json.into()],
     )?;
-    find(sql, &hash)?.ok_or_else(|| {
+    let found = find(sql, &hash)?.map(|(id, _)| id);
+    found.ok_or_else(|| {
         // Only another transaction that holds the same settings uncommitted can bring us here.
         StoreError::Unavailable("the settings are being stored by someone else".to_owned())
     })
@@ -38,10 +47,10 @@ pub fn load(sql: &mut dyn Sql, id: i64) -> Result<Settings> {
     Fields::new(&COLUMNS, &row).json("settings.json")
 }
 
-fn find(sql: &mut dyn Sql, hash: &[u8]) -> Result<Option<i64>> {
+fn find(sql: &mut dyn Sql, hash: &[u8]) -> Result<Option<(i64, String)>> {
     let found = sql.first(
-        "SELECT settings.id FROM settings WHERE settings.hash = $1",
+        "SELECT settings.id, settings.json FROM settings WHERE settings.hash = $1",
         &[hash.to_vec().into()],
     )?;
-    found.map(|row| row.get(0)).transpose()
+    found.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
 }

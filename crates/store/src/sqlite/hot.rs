@@ -1,7 +1,6 @@
 //! The hot path: record a batch of signals, judge what has become due. One transaction each.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use nightbeat_domain::{
@@ -14,7 +13,8 @@ use uuid::Uuid;
 use super::portable::{Portable, failed};
 use super::rows::{Loaded, insert_run, insert_signal, optional_uuid_at, read, uuid_at, write};
 use super::writer::{Shared, Writer};
-use crate::codec::short;
+use crate::broken::{self, Marker};
+use crate::codec::{self, short};
 use crate::effects;
 use crate::hot::{Done, Elapse, Record};
 use crate::{Arrival, NewHeartbeat, Recorded, Result, StoreError, Target, Watched};
@@ -27,6 +27,9 @@ struct Hot<'t, 'w> {
     loaded: HashMap<HeartbeatId, Option<Loaded>>,
     /// Every signal received up to this instant has been recorded or refused.
     watermark: UnixMicros,
+    now: UnixMicros,
+    /// What becomes of the writer's markers of broken heartbeats once this is committed; `None`: they go.
+    markers: Vec<(HeartbeatId, Option<Marker>)>,
     done: Done,
 }
 
@@ -81,9 +84,12 @@ fn record_all(writer: &mut Writer, batch: &Record, arrivals: &[Arrival]) -> Resu
             Ok(done.and(record_all(writer, batch, second)?))
         }
         Err(StoreError::Broken(error) | StoreError::Conflict(error)) if arrivals.len() == 1 => {
-            tracing::error!(%error, "a signal cannot be recorded: its heartbeat is broken");
+            tracing::debug!(%error, "a signal cannot be recorded: its heartbeat is broken");
+            let received_at = arrivals[0].signal.received_at;
+            let whom = Whom::Target(&arrivals[0].target);
             Ok(Done {
                 recorded: vec![Recorded::Broken],
+                deliveries: tell_broken(writer, &whom, &error, received_at, batch.now),
                 ..Done::default()
             })
         }
@@ -92,10 +98,20 @@ fn record_all(writer: &mut Writer, batch: &Record, arrivals: &[Arrival]) -> Resu
 }
 
 /// Judges heartbeats whose deadline may have passed. One that cannot be (one of its rows is broken) keeps
-/// no other from being judged; it stays overdue.
+/// no other from being judged; it stays overdue, and that is told.
 pub(super) fn judge(writer: &mut Writer, request: &Elapse) -> Result<Done> {
     writer.watermark = writer.watermark.max(request.asof);
-    judge_all(writer, request, &request.heartbeats)
+    let is_broken = |id: &HeartbeatId| {
+        let marker = writer.broken.get(id);
+        marker.is_some_and(|marker| marker.mended_at.is_none())
+    };
+    // Those that are known to be broken would only tear the others' transaction apart again.
+    let (broken, sound): (Vec<_>, Vec<_>) = request.heartbeats.iter().partition(|id| is_broken(id));
+    let mut done = judge_all(writer, request, &sound)?;
+    for heartbeat in broken {
+        done = done.and(judge_all(writer, request, &[heartbeat])?);
+    }
+    Ok(done)
 }
 
 fn judge_all(writer: &mut Writer, request: &Elapse, heartbeats: &[HeartbeatId]) -> Result<Done> {
@@ -112,11 +128,68 @@ fn judge_all(writer: &mut Writer, request: &Elapse, heartbeats: &[HeartbeatId]) 
             Ok(done.and(judge_all(writer, request, second)?))
         }
         (Err(StoreError::Broken(error) | StoreError::Conflict(error)), [heartbeat]) => {
-            let heartbeat = short(heartbeat.0);
-            tracing::error!(%heartbeat, %error, "a heartbeat cannot be judged: it is broken");
-            Ok(Done::default())
+            tracing::debug!(%error, "a heartbeat cannot be judged: it is broken");
+            let whom = Whom::Heartbeat(*heartbeat);
+            Ok(Done {
+                deliveries: tell_broken(writer, &whom, &error, request.now, request.now),
+                ..Done::default()
+            })
         }
         (result, _) => result,
+    }
+}
+
+/// Whose rows cannot be read.
+enum Whom<'a> {
+    Heartbeat(HeartbeatId),
+    Target(&'a Target),
+}
+
+/// Tells that a heartbeat is broken, in a transaction of its own, where that is news; how many deliveries
+/// were queued. What cannot be told now is tried again when the heartbeat is looked at again, each minute.
+fn tell_broken(
+    writer: &mut Writer,
+    whom: &Whom<'_>,
+    error: &str,
+    since: UnixMicros,
+    now: UnixMicros,
+) -> u32 {
+    let now = now.max(since);
+    let known = match whom {
+        Whom::Heartbeat(id) | Whom::Target(Target::Id(id)) => writer.broken.get(id),
+        Whom::Target(Target::Slug { .. }) => None,
+    };
+    if known.is_some_and(|marker| marker.is_told(now)) {
+        return 0;
+    }
+    let noted = writer.transaction(|connection, _| {
+        let mut sql = Portable::new(connection);
+        let heartbeat = match whom {
+            Whom::Heartbeat(id) => Some(*id),
+            Whom::Target(target) => broken::target(&mut sql, target)?,
+        };
+        let Some(heartbeat) = heartbeat else {
+            return Ok(None);
+        };
+        let (marker, deliveries) = broken::note(&mut sql, heartbeat, error, since, now)?;
+        Ok(Some((heartbeat, marker, deliveries)))
+    });
+    match noted {
+        Ok(Some((heartbeat, marker, deliveries))) => {
+            writer.broken.insert(heartbeat, marker);
+            deliveries
+        }
+        Ok(None) => {
+            tracing::error!(
+                error,
+                "a signal cannot be recorded, and its heartbeat cannot be found"
+            );
+            0
+        }
+        Err(failed) => {
+            tracing::error!(error, %failed, "a heartbeat is broken, and that cannot be told now");
+            0
+        }
     }
 }
 
@@ -135,10 +208,15 @@ fn transaction(
         work(&mut hot)?;
         hot.finish()
     });
-    if result.is_ok() {
-        writer.refused = None;
+    let (done, markers) = result?;
+    writer.refused = None;
+    for (heartbeat, marker) in markers {
+        match marker {
+            Some(marker) => writer.broken.insert(heartbeat, marker),
+            None => writer.broken.remove(&heartbeat),
+        };
     }
-    result
+    Ok(done)
 }
 
 impl<'t, 'w> Hot<'t, 'w> {
@@ -161,6 +239,8 @@ impl<'t, 'w> Hot<'t, 'w> {
             shared,
             loaded: HashMap::new(),
             watermark,
+            now: now.max(watermark),
+            markers: Vec::new(),
             done: Done::default(),
         })
     }
@@ -263,8 +343,14 @@ impl<'t, 'w> Hot<'t, 'w> {
         let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
             return Ok(());
         };
+        // What was refused because it could not be read is a gap of this heartbeat alone.
+        let own = self.shared.broken.get(&heartbeat).map(|marker| {
+            let mut ledger = self.shared.gaps().clone();
+            ledger.add(marker.gap(self.now));
+            ledger
+        });
         let around = Surroundings {
-            gaps: self.shared.gaps(),
+            gaps: own.as_ref().unwrap_or(self.shared.gaps()),
             maintenance: &maintenance,
         };
         let effects = elapse(heartbeat, &loaded.settings, &mut loaded.state, around, asof);
@@ -300,11 +386,48 @@ impl<'t, 'w> Hot<'t, 'w> {
     }
 
     fn load(&mut self, heartbeat: HeartbeatId) -> Result<Option<&mut Loaded>> {
-        let entry = match self.loaded.entry(heartbeat) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(read(self.connection, self.shared, heartbeat)?),
+        if !self.loaded.contains_key(&heartbeat) {
+            let mut loaded = read(self.connection, self.shared, heartbeat)?;
+            self.look_at_marker(heartbeat, loaded.as_mut())?;
+            self.loaded.insert(heartbeat, loaded);
+        }
+        Ok(self.loaded.get_mut(&heartbeat).and_then(Option::as_mut))
+    }
+
+    /// A heartbeat that was read may be one that could not be before. One without a state, which may have
+    /// been lost, is told from one that was removed.
+    fn look_at_marker(
+        &mut self,
+        heartbeat: HeartbeatId,
+        loaded: Option<&mut Loaded>,
+    ) -> Result<()> {
+        let mut sql = Portable::new(self.connection);
+        let marker = self.shared.broken.get(&heartbeat).copied();
+        let Some(loaded) = loaded else {
+            if broken::exists(&mut sql, heartbeat)? {
+                let row = short(heartbeat.0);
+                return Err(codec::broken("heartbeat_state", "id", row, "is missing"));
+            }
+            if marker.is_some() {
+                broken::forget(&mut sql, heartbeat)?;
+                self.markers.push((heartbeat, None));
+            }
+            return Ok(());
         };
-        Ok(entry.as_mut())
+        if let Some(marker) = marker.filter(|marker| marker.mended_at.is_none()) {
+            let (settings, state) = (&loaded.settings, &mut loaded.state);
+            self.done.deliveries += broken::mend(&mut sql, heartbeat, settings, state, self.now)?;
+            loaded.changed = true;
+            let mended_at = Some(self.now);
+            self.markers.push((
+                heartbeat,
+                Some(Marker {
+                    mended_at,
+                    ..marker
+                }),
+            ));
+        }
+        Ok(())
     }
 
     /// Whether this mark of the client is new.
@@ -351,7 +474,7 @@ impl<'t, 'w> Hot<'t, 'w> {
     }
 
     /// Writes back what changed, in the order of the keys: neighbours share pages.
-    fn finish(mut self) -> Result<Done> {
+    fn finish(mut self) -> Result<(Done, Vec<(HeartbeatId, Option<Marker>)>)> {
         let mut changed: Vec<(HeartbeatId, Loaded)> = self
             .loaded
             .drain()
@@ -361,6 +484,15 @@ impl<'t, 'w> Hot<'t, 'w> {
         changed.sort_unstable_by_key(|(id, _)| *id);
         for (id, loaded) in &changed {
             write(self.connection, *id, loaded)?;
+            if self
+                .shared
+                .broken
+                .get(id)
+                .is_some_and(|it| it.is_past(&loaded.state))
+            {
+                broken::forget(&mut Portable::new(self.connection), *id)?;
+                self.markers.push((*id, None));
+            }
             let wake_at = loaded.state.wake_at;
             // A later look needs no word: whoever watches finds out when the earlier one comes up.
             if wake_at.is_some_and(|at| loaded.wake_before.is_none_or(|before| at < before)) {
@@ -370,7 +502,7 @@ impl<'t, 'w> Hot<'t, 'w> {
                 });
             }
         }
-        Ok(self.done)
+        Ok((self.done, self.markers))
     }
 }
 

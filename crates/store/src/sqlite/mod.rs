@@ -26,7 +26,8 @@ use self::writer::{Writer, WriterHandle};
 use crate::hot::{Done, Elapse, Record};
 use crate::sql::Sql;
 use crate::{
-    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, outbox, retention,
+    PruneCursor, PruneProgress, Result, Retention, StoreError, broken, effects, migrate, outbox,
+    retention,
 };
 
 /// A SQLite file, opened.
@@ -54,11 +55,12 @@ impl Sqlite {
             open::renew_log(&mut connection, path)?;
         }
         migrate::migrate(&mut connection)?;
-        let (gaps, alive_until) = inside(&mut connection, |sql| {
+        let (gaps, alive_until, markers) = inside(&mut connection, |sql| {
             if serves {
                 outbox::free_leases(sql)?;
             }
-            Ok((effects::gaps(sql)?, effects::alive_until(sql)?))
+            let markers = broken::markers(sql)?;
+            Ok((effects::gaps(sql)?, effects::alive_until(sql)?, markers))
         })?;
         let copier = if serves {
             open::leave_log_alone(&connection)?;
@@ -66,7 +68,7 @@ impl Sqlite {
         } else {
             None
         };
-        let writer = Writer::new(connection, GapLedger::new(gaps), copier)?;
+        let writer = Writer::new(connection, GapLedger::new(gaps), markers, copier)?;
         let writer = WriterHandle::start(writer)?;
         let sqlite = Self {
             path: path.to_owned(),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use nightbeat_domain::{Gap, GapLedger, Settings, UnixMicros};
+use nightbeat_domain::{Gap, GapLedger, HeartbeatId, Settings, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpoint::{self, Copier};
 use super::portable::failed;
+use crate::broken::Marker;
 use crate::{Result, StoreError};
 
 /// What the writer thread is asked to do.
@@ -27,6 +28,8 @@ pub(crate) struct Writer {
     pub(crate) settings: HashMap<i64, Arc<Settings>>,
     /// The gap ledger, as stored.
     pub(crate) gaps: GapLedger,
+    /// Heartbeats that cannot be read, or could not be lately, as stored. One that was removed may be left.
+    pub(crate) broken: HashMap<HeartbeatId, Marker>,
     /// Every signal received up to this instant has been recorded or refused: the latest that a judgement
     /// was told.
     pub(crate) watermark: UnixMicros,
@@ -46,6 +49,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         gaps: GapLedger,
+        markers: Vec<(HeartbeatId, Marker)>,
         copier: Option<Copier>,
     ) -> Result<Self> {
         let next = |table: &str| {
@@ -59,6 +63,7 @@ impl Writer {
             connection,
             settings: HashMap::new(),
             gaps,
+            broken: markers.into_iter().collect(),
             watermark: UnixMicros::MIN,
             refused: None,
             next_signal,
@@ -113,6 +118,7 @@ impl Writer {
         let mut shared = Shared {
             settings: &mut self.settings,
             ledger: &self.gaps,
+            broken: &self.broken,
             changed_ledger: &mut gaps,
             next_signal: &mut next_signal,
             next_run: &mut next_run,
@@ -163,6 +169,8 @@ pub(crate) struct Shared<'w> {
     pub(crate) settings: &'w mut HashMap<i64, Arc<Settings>>,
     ledger: &'w GapLedger,
     changed_ledger: &'w mut Option<GapLedger>,
+    /// Heartbeats that cannot be read, or could not be lately, as they were when the transaction began.
+    pub(crate) broken: &'w HashMap<HeartbeatId, Marker>,
     pub(crate) next_signal: &'w mut i64,
     pub(crate) next_run: &'w mut i64,
 }
@@ -270,7 +278,7 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE signal (id INTEGER); CREATE TABLE run (id INTEGER)")
             .unwrap();
-        Writer::new(connection, GapLedger::default(), None).unwrap()
+        Writer::new(connection, GapLedger::default(), Vec::new(), None).unwrap()
     }
 
     #[test]

@@ -45,7 +45,15 @@ fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
     ] {
         let (world, heartbeat) = with_heartbeat();
         world.raw(&format!("UPDATE {change}"), &[]);
-        let text = complaint(heartbeats::get(&mut world.sql(), ALICE, heartbeat));
+        let found = heartbeats::get(&mut world.sql(), ALICE, heartbeat).unwrap();
+        let unreadable = found.unwrap().unreadable;
+        let text = unreadable.problems.join("\n");
+        assert_eq!(
+            unreadable.state,
+            place.contains("heartbeat_state"),
+            "{text}"
+        );
+        assert!(!unreadable.settings, "{text}");
         assert!(
             text.contains(&format!("{place}, row 00000000…: ")),
             "{text}"
@@ -58,7 +66,7 @@ fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
             at(0),
             &first_page(9),
         );
-        assert_eq!(complaint(list), text);
+        assert_eq!(list.unwrap().items[0].unreadable, unreadable);
     }
 }
 
@@ -66,13 +74,19 @@ fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
 fn broken_settings_are_named() {
     let (world, heartbeat) = with_heartbeat();
     world.raw("UPDATE settings SET json = '{}'", &[]);
-    let text = complaint(heartbeats::get(&mut world.sql(), ALICE, heartbeat));
+    let problems = || {
+        let found = heartbeats::get(&mut world.sql(), ALICE, heartbeat).unwrap();
+        let unreadable = found.unwrap().unreadable;
+        assert!(unreadable.settings && !unreadable.state);
+        unreadable.problems.join("\n")
+    };
+    let text = problems();
     assert!(
         text.contains("table settings, column json, row 1: missing field"),
         "{text}"
     );
     world.raw("UPDATE heartbeat_state SET settings = 77", &[]);
-    let text = complaint(heartbeats::get(&mut world.sql(), ALICE, heartbeat));
+    let text = problems();
     assert!(
         text.contains("table settings, column id, row 77: is missing"),
         "{text}"
