@@ -33,6 +33,7 @@ struct Inner {
     zone: Zone,
     pattern: Pattern,
     jumps: Jumps,
+    beyond_crontab: bool,
 }
 
 impl Cron {
@@ -56,6 +57,7 @@ impl Cron {
                 zone: zone.clone(),
                 pattern: parsed.pattern,
                 jumps,
+                beyond_crontab: parsed.beyond_crontab,
             }),
         })
     }
@@ -68,6 +70,12 @@ impl Cron {
     /// The time zone whose wall clock the expression speaks of.
     pub fn zone(&self) -> &Zone {
         &self.inner.zone
+    }
+
+    /// Whether it says something that crontab(5) does not know: `a/n`, `L`, `LW`, `5L`, `FRI#2`. A cron
+    /// that is given such a line refuses it, or reads it otherwise.
+    pub fn beyond_crontab(&self) -> bool {
+        self.inner.beyond_crontab
     }
 
     /// The first instant strictly after `from` at which cron starts the job; `None` only near the year

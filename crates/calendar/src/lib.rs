@@ -28,4 +28,4 @@ pub use parse_error::ParseError;
 pub use preview::{Note, NoteKind, Preview};
 pub use schedule::{Schedule, ScheduleError};
 pub use spacing::Spacing;
-pub use zone::{Zone, ZoneData, ZoneError};
+pub use zone::{Zone, ZoneData, ZoneError, system_zones};

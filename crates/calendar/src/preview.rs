@@ -61,6 +61,8 @@ pub enum NoteKind {
     DayOrWeekday,
     /// cron runs on the days that both of its fields of days name.
     DayAndWeekday,
+    /// The expression says what crontab(5) does not know.
+    BeyondCrontab,
     /// Steps that do not divide the hour, day, month or year.
     UnevenSteps,
 }
@@ -87,6 +89,7 @@ impl Preview {
             .map_or(a_year_on, |last| a_year_on.max(last.timestamp()));
         let lines = schedule.lines();
         let mut notes = expression_notes::notes(&lines, from);
+        notes.extend(beyond_crontab(schedule));
         notes.extend(clock_changes::notes(&lines, from, until));
         notes.truncate(Self::NOTES_MAX);
         Self {
@@ -96,6 +99,19 @@ impl Preview {
             notes,
         }
     }
+}
+
+/// What Debian's cron would do with it is not what is told here.
+fn beyond_crontab(schedule: &Schedule) -> Option<Note> {
+    let Schedule::Cron(cron) = schedule else {
+        return None;
+    };
+    let text = "a/n, L, LW, 5L and FRI#2 are not in crontab(5): Debian's cron refuses them or reads them otherwise";
+    cron.beyond_crontab().then(|| Note {
+        kind: NoteKind::BeyondCrontab,
+        on: None,
+        text: text.to_owned(),
+    })
 }
 
 fn shown_in(schedule: &Schedule) -> Zone {

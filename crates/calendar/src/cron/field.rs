@@ -24,6 +24,8 @@ pub(super) struct Values {
     pub(super) last_workday: bool,
     /// Day of week: bit n of `nth[w]` for `w#n`, bit 0 for `wL`.
     pub(super) nth: [u8; 7],
+    /// Something in it is not in crontab(5).
+    pub(super) beyond_crontab: bool,
 }
 
 const MONTHS: [&str; 12] = [
@@ -121,6 +123,7 @@ impl<'a> Reader<'a> {
             return Err(self.error(self.at..self.end, message));
         }
         if self.last_day(values)? {
+            values.beyond_crontab = true;
             return self.finish();
         }
         let start = self.at;
@@ -134,6 +137,7 @@ impl<'a> Reader<'a> {
         } else {
             low = self.value()?;
             if self.nth_weekday(low, values)? {
+                values.beyond_crontab = true;
                 return self.finish();
             }
             if self.take('-') {
@@ -146,6 +150,7 @@ impl<'a> Reader<'a> {
         if self.take('/') {
             let step = self.step()?;
             self.finish()?;
+            values.beyond_crontab |= high != stepped_high;
             values.add(low, stepped_high, step);
         } else {
             self.finish()?;

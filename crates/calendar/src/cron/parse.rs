@@ -20,6 +20,8 @@ pub(super) struct Parsed {
     pub(super) pattern: Pattern,
     /// The minute or hour field begins with `*`: cron lets such jobs follow every jump of the clock.
     pub(super) wild: bool,
+    /// Something in it is not in crontab(5).
+    pub(super) beyond_crontab: bool,
 }
 
 /// The aliases of crontab(5). `@reboot` is no time.
@@ -89,6 +91,9 @@ pub(super) fn parse(expression: &str) -> Result<Parsed, ParseError> {
     Ok(Parsed {
         pattern,
         wild: starred(minute) || starred(hour),
+        beyond_crontab: [minutes, hours, days, months, weekdays]
+            .iter()
+            .any(|field| field.beyond_crontab),
     })
 }
 

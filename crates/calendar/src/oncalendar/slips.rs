@@ -22,7 +22,9 @@ pub(super) fn explain(
     }
     let guess = |rewrite: &fn(&str) -> Option<String>| {
         let guess = rewrite(&slips::cleaned(text)).filter(|guess| accepted(guess))?;
-        Some(format!("{before}{guess}{after}")).filter(|guess| guess != expression)
+        // A text with Windows line ends has them on every line.
+        let whole = format!("{before}{guess}{after}").replace('\r', "");
+        Some(whole.trim_end().to_owned()).filter(|guess| guess != expression)
     };
     match REWRITES.iter().find_map(guess) {
         Some(guess) => error.suggesting(guess),
@@ -93,7 +95,7 @@ fn looks_like_cron(text: &str) -> bool {
 }
 
 /// Ways to rewrite a cleaned line, the most telling first.
-const REWRITES: [fn(&str) -> Option<String>; 11] = [
+const REWRITES: [fn(&str) -> Option<String>; 12] = [
     |clean| Some(clean.to_owned()),
     |clean| Some(clean.strip_prefix("OnCalendar=")?.to_owned()),
     |clean| Some(clean.split_whitespace().collect::<Vec<_>>().join(" ")),
@@ -103,6 +105,7 @@ const REWRITES: [fn(&str) -> Option<String>; 11] = [
     shorthand,
     zone,
     time,
+    nth_weekday,
     weekday_names,
     every,
 ];
@@ -169,6 +172,20 @@ fn time(clean: &str) -> Option<String> {
         before => before,
     };
     Some(format!("{before} {hour:02}:{minute:02}").trim().to_owned())
+}
+
+/// `FRI#2`, as crons beyond crontab(5) write it: the Friday among the days from the 8th to the 14th.
+fn nth_weekday(clean: &str) -> Option<String> {
+    let (names, rest) = clean.split_once('#')?;
+    let (nth, time) = rest.split_once(' ').unwrap_or((rest, ""));
+    let nth: u8 = nth.parse().ok().filter(|nth| (1..=4).contains(nth))?;
+    let (first, last) = (7 * nth - 6, 7 * nth);
+    let name = weekday_names(names)?;
+    Some(
+        format!("{name} *-*-{first}..{last} {time}")
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// `Tues`, `Thurs`; and `Fri..Mon`, which is `Fri..Sun,Mon`.
