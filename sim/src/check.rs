@@ -22,7 +22,7 @@ const OWED_FOR: i64 = MINUTE;
 impl World {
     /// Takes in what was committed, and checks it; whether anything was recorded or decided. `tries`: the
     /// signals that were in it.
-    pub(crate) fn absorb(&mut self, node: usize, tries: &[Try], asof: Option<UnixMicros>) -> bool {
+    pub(crate) fn absorb(&mut self, node: usize, tries: &[(Try, i64)], asof: Option<UnixMicros>) -> bool {
         let changes = self.model.take_changes();
         if changes.is_empty() {
             return false;
@@ -43,14 +43,13 @@ impl World {
                     let Some(beat) = self.numbers.get(&heartbeat).copied() else {
                         continue;
                     };
-                    let arrived = tries.find(|tried| {
+                    let arrived = tries.find(|(tried, stamp)| {
                         let message = &self.messages[tried.message];
-                        let stamp = self.pending_stamp(node, **tried);
                         message.heartbeat == beat
                             && message.kind == signal.kind
-                            && stamp.is_none_or(|stamp| stamp == signal.received_at.0)
+                            && *stamp == signal.received_at.0
                     });
-                    if let Some(tried) = arrived {
+                    if let Some((tried, _)) = arrived {
                         self.messages[tried.message].stored = true;
                     }
                     self.stored(beat, &signal, ignored.is_some());
@@ -101,11 +100,6 @@ impl World {
         self.check_opened(&opened, &alerts);
         self.check_states(&opened, asof);
         decided
-    }
-
-    fn pending_stamp(&self, node: usize, tried: Try) -> Option<i64> {
-        let run = self.nodes[node].run.as_ref()?;
-        run.pending.get(&tried).copied()
     }
 
     fn stored(&mut self, beat: usize, signal: &nightbeat_domain::Signal, ignored: bool) {
@@ -227,6 +221,9 @@ impl World {
         self.truth.beats[beat].last_alert = Some((alert.sequence, alert.kind));
         let timed = alert.incident.as_ref().map(|it| it.cause);
         let timed = timed.filter(|cause| matches!(cause, Cause::Missed | Cause::Overran));
+        // An overrun may confirm what was raised for a miss: the alert says so by its run.
+        let overran = alert.run_started_at.is_some();
+        let timed = timed.map(|cause| if overran { Cause::Overran } else { cause });
         let (Some(cause), Some(deadline)) = (timed, alert.deadline) else {
             return;
         };
@@ -278,7 +275,7 @@ impl World {
             return;
         }
         if truth.settings.failure_threshold == 1
-            && let Some((stamp, ended)) = truth.lost_in_time(at)
+            && let Some((stamp, ended)) = truth.lost_in_time(at, alert.run_started_at.map(|started| started.0))
             && self.agenda.now - self.truth.stepped_at() > 4 * DAY
         {
             let text = format!(
@@ -443,7 +440,12 @@ impl World {
         let axis = self.axis(node).0;
         match self.truth.audit(now, axis, beat) {
             Ok(wait) => self.agenda.after(wait, crate::world::Event::Audit(beat)),
-            Err((invariant, text)) => self.violate(invariant, Some(beat), text),
+            Err((invariant, text)) => {
+                let truth = &self.truth.beats[beat];
+                let state = self.model.state(truth.id);
+                let text = format!("{text}; heartbeat {}, {:?}, {state:?}", truth.number, truth.settings);
+                self.violate(invariant, Some(beat), text);
+            }
         }
     }
 

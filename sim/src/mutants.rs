@@ -46,13 +46,15 @@ pub enum Mutant {
     NoSecondTry,
     /// Signals get their time when they are written, not when they come.
     StampedLate,
+    /// After a transaction that may or may not be committed, its heartbeats are not looked at.
+    UnknownForgotten,
     /// Gaps are made up: everything overdue is called unverified.
     AlwaysUnverified,
 }
 
 impl Mutant {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 21] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::AckFirst, "ack-first"),
         (Self::SplitFlip, "split-flip"),
         (Self::ProcessedFirst, "processed-first"),
@@ -73,6 +75,7 @@ impl Mutant {
         (Self::DigestDropped, "digest-dropped"),
         (Self::NoSecondTry, "no-second-try"),
         (Self::StampedLate, "stamped-late"),
+        (Self::UnknownForgotten, "unknown-forgotten"),
         (Self::AlwaysUnverified, "always-unverified"),
     ];
 

@@ -96,6 +96,8 @@ pub(crate) struct Truth {
     pub(crate) windows: Vec<Vec<(i64, i64, i64)>>,
     pub(crate) weather: Vec<Weather>,
     pub(crate) rows: HashMap<i64, Row>,
+    /// Of each delivery, its last claim.
+    pub(crate) claims: HashMap<i64, i64>,
     /// Signals that were acknowledged and are not stored, whose they are, and since when.
     pub(crate) owed: Vec<(usize, usize, i64)>,
     begins_at: i64,
@@ -107,7 +109,9 @@ pub(crate) struct Truth {
     bad: Vec<(i64, i64)>,
     stepped_at: i64,
     traced: bool,
-    facts: VecDeque<(i64, Option<usize>, String)>,
+    /// The last facts about all, and about each heartbeat.
+    facts: VecDeque<(i64, String)>,
+    beat_facts: HashMap<usize, VecDeque<(i64, String)>>,
     gaps_micros: i64,
 }
 
@@ -173,16 +177,23 @@ impl Beat {
 
     fn miss_by(&self, windows: &[(i64, i64, i64)]) -> Option<i64> {
         let mut deadline = self.deadline()?;
+        // An edit expects nothing of what had passed before it; a run that was too long counts as a
+        // failure, and what it was for is not missed a second time.
+        let mut edited = after(&self.settings.schedule, self.edited) + self.grace();
+        if self.settings.failure_threshold > 1 {
+            let limit = self.settings.run_limit().as_micros() as i64;
+            for run in &self.runs {
+                deadline = deadline.max(self.next(run.started + limit) + self.grace());
+            }
+        }
         // Failures in a row move on by one instant each.
         for _ in 1..self.settings.failure_threshold {
-            deadline = after(&self.settings.schedule, deadline - self.grace()) + self.grace();
-            deadline = self.after_windows(deadline, self.grace(), windows);
+            for at in [&mut deadline, &mut edited] {
+                *at = after(&self.settings.schedule, *at - self.grace()) + self.grace();
+                *at = self.after_windows(*at, self.grace(), windows);
+            }
         }
-        let edited = if self.edited > 0 {
-            self.edited + self.grace()
-        } else {
-            0
-        };
+        let edited = if self.edited > 0 { edited } else { 0 };
         Some(self.after_windows(deadline.max(edited), self.grace(), windows))
     }
 
@@ -309,8 +320,12 @@ impl Beat {
     }
 
     /// One that was lost through our fault, and by which the job was fine at `at`.
-    pub(crate) fn lost_in_time(&self, at: i64) -> Option<(i64, i64)> {
+    /// Of a run that overran, only what came after it had started.
+    pub(crate) fn lost_in_time(&self, at: i64, started: Option<i64>) -> Option<(i64, i64)> {
         let found = self.lost.iter().find(|(stamp, ended)| {
+            if started.is_some_and(|started| *stamp < started) {
+                return false;
+            }
             // What is within a second of the edge may be seen either way.
             *stamp <= at - SECOND && self.next(*ended) + self.grace() > at + SECOND
         });
@@ -379,6 +394,7 @@ impl Truth {
             windows: vec![Vec::new(); 3],
             weather: vec![Weather::default(); scenario.nodes],
             rows: HashMap::new(),
+            claims: HashMap::new(),
             owed: Vec::new(),
             begins_at: now,
             down: vec![true; scenario.nodes],
@@ -389,6 +405,7 @@ impl Truth {
             stepped_at: i64::MIN / 2,
             traced: scenario.trace,
             facts: VecDeque::new(),
+            beat_facts: HashMap::new(),
             gaps_micros: 0,
         }
     }
@@ -449,9 +466,8 @@ impl Truth {
     }
 
     pub(crate) fn node_up(&mut self, now: i64, node: usize, up: bool) {
-        self.settle(now);
-        self.down[node] = !up;
         self.worsen(now, now);
+        self.down[node] = !up;
     }
 
     pub(crate) fn stepped(&mut self, now: i64) {
@@ -498,7 +514,7 @@ impl Truth {
         self.settle(now);
         let mut at = from + slack;
         let end = to - slack;
-        let open = self.bad_since.map(|since| (since, i64::MAX));
+        let open = self.bad_since.map(|since| (since, i64::MAX / 2));
         for (since, until) in self.bad.iter().copied().chain(open) {
             if until + slack >= at && since - slack <= at {
                 at = at.max(until + slack);
@@ -547,7 +563,8 @@ impl Truth {
             Some((known, first)) if known == deadline => first,
             _ => healthy,
         };
-        let since_true = beat.last_end_true;
+        let first_run = beat.runs.iter().map(|run| run.started).min().unwrap_or(now);
+        let since_true = beat.last_end_true.min(beat.last_end.unwrap_or(now)).min(first_run);
         self.beats[heartbeat].overdue = Some((deadline, first));
         let waited = healthy - first;
         let troubled = self.troubled(now, since_true - SETTLE, now)
@@ -597,25 +614,23 @@ impl Truth {
         if !self.traced {
             return;
         }
-        if self.facts.len() == 20_000 {
-            self.facts.pop_front();
+        let list = match heartbeat {
+            Some(heartbeat) => self.beat_facts.entry(heartbeat).or_default(),
+            None => &mut self.facts,
+        };
+        if list.len() == FACTS_SHOWN {
+            list.pop_front();
         }
-        self.facts.push_back((at, heartbeat, text()));
+        list.push_back((at, text()));
     }
 
     /// The last facts about a heartbeat and everything it shares with others.
     pub(crate) fn neighbourhood(&self, heartbeat: Option<usize>) -> Vec<String> {
-        let ours = self
-            .facts
-            .iter()
-            .rev()
-            .filter(|(_, about, _)| about.is_none() || *about == heartbeat);
-        let mut shown: Vec<String> = ours
-            .take(FACTS_SHOWN)
-            .map(|(at, _, text)| format!("{} {at} {text}", UnixMicros(*at).timestamp()))
-            .collect();
-        shown.reverse();
-        shown
+        let ours = heartbeat.and_then(|heartbeat| self.beat_facts.get(&heartbeat));
+        let mut facts: Vec<&(i64, String)> = self.facts.iter().chain(ours.into_iter().flatten()).collect();
+        facts.sort_by_key(|(at, _)| *at);
+        let shown = facts.iter().rev().take(FACTS_SHOWN).rev();
+        shown.map(|(at, text)| format!("{} {at} {text}", UnixMicros(*at).timestamp())).collect()
     }
 
     pub(crate) fn figures(&mut self, now: i64, outcome: &mut Outcome) {

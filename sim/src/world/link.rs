@@ -18,7 +18,7 @@ use crate::scenario::{MS, Site};
 /// Something for the store to do.
 #[derive(Debug)]
 pub(crate) enum Op {
-    Record(u64, Record, Vec<Try>),
+    Record(u64, Record, Vec<(Try, i64)>),
     Elapse(Elapse),
     #[cfg(feature = "mutants")]
     ElapseRead(Elapse, model::StaleStates),
@@ -173,12 +173,21 @@ impl World {
                 let mut result = self.model.claim(held, &wish).map_err(trouble);
                 self.absorb(node, &[], None);
                 if let Ok(rows) = &mut result {
+                    for row in rows.iter() {
+                        self.truth.claims.insert(row.number, row.claim);
+                    }
                     self.spoil_claim(held, rows, wish.now);
                 }
                 Some(Happened::Claimed(result))
             }
             Op::Finish(finished) => {
-                let rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
+                let mut rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
+                if self.broken(Mutant::FinishIgnoresClaim) {
+                    // As if the row were named by its number alone.
+                    for row in &mut rows {
+                        row.claim = self.truth.claims.get(&row.number).copied().unwrap_or(row.claim);
+                    }
+                }
                 let result = self.model.finish(held, &rows);
                 self.absorb(node, &[], None);
                 let stored = !matches!(&result, Err(error) if trouble_text(error));
@@ -215,7 +224,7 @@ impl World {
         held: Option<Held>,
         batch: u64,
         mut record: Record,
-        tries: &[Try],
+        tries: &[(Try, i64)],
     ) -> Option<Happened> {
         if self.broken(Mutant::NoRefusedGap) {
             record
@@ -244,6 +253,20 @@ impl World {
         if self.broken(Mutant::NoSuspendGap) {
             due.gaps
                 .retain(|gap| gap.kind != nightbeat_domain::GapKind::Suspended);
+        }
+        if self.broken(Mutant::AlwaysUnverified) {
+            due.gaps.push(nightbeat_domain::Gap {
+                from: due.asof - std::time::Duration::from_secs(1),
+                to: due.asof,
+                kind: nightbeat_domain::GapKind::Refused,
+            });
+        }
+        if self.scenario.trace {
+            for heartbeat in &due.heartbeats {
+                let beat = self.numbers.get(heartbeat).copied();
+                let at = self.agenda.now;
+                self.truth.fact(at, beat, || format!("judged as of {}", due.asof.0));
+            }
         }
         let result = self.model.elapse(held, &due);
         let decided = self.absorb(node, &[], Some(due.asof));

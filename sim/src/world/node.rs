@@ -88,6 +88,8 @@ pub(crate) struct Run {
     /// What is claimed and not finished: its claim, whose it is, and which of its alerts.
     kept: HashMap<i64, (i64, HeartbeatId, u32)>,
     answers: HashMap<u64, Vec<Try>>,
+    /// Whose signals a transaction carries.
+    targets: HashMap<u64, Vec<HeartbeatId>>,
     to_answer: Vec<(u64, bool)>,
     /// Signals with their stamps that are not answered yet.
     pub(crate) pending: BTreeMap<Try, i64>,
@@ -180,6 +182,7 @@ impl World {
             link: Link::default(),
             kept: HashMap::new(),
             answers: HashMap::new(),
+            targets: HashMap::new(),
             to_answer: Vec::new(),
             pending: BTreeMap::new(),
             turn_at: i64::MAX,
@@ -448,6 +451,7 @@ impl World {
                 | Happened::Elapsed(_, Err(Trouble::Fenced))
         );
         let lost_wheel = self.broken(Mutant::LostWheel);
+        let forgets_targets = self.broken(Mutant::UnknownForgotten);
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
@@ -460,6 +464,14 @@ impl World {
             },
             deliveries: done.deliveries > 0,
         };
+        if let Happened::Recorded(batch, result) = &happened {
+            // It may be committed all the same, with looks that are earlier than the wheel knows.
+            let targets = run.targets.remove(batch).unwrap_or_default();
+            if result.is_err() && !forgets_targets {
+                let looks = targets.into_iter().map(|heartbeat| (heartbeat, now)).collect();
+                run.engine.step(now, Input::Filed(looks), &mut run.commands);
+            }
+        }
         let input = match happened {
             Happened::Recorded(batch, result) => Input::Recorded {
                 batch,
@@ -552,10 +564,22 @@ impl World {
                 arrivals.sort_by_key(|inbound| inbound.arrival.signal.received_at);
                 let (arrivals, tries): (Vec<_>, Vec<_>) = arrivals
                     .into_iter()
-                    .map(|it| (it.arrival, it.tried))
+                    .map(|it| {
+                        let stamp = it.arrival.signal.received_at.0;
+                        (it.arrival, (it.tried, stamp))
+                    })
                     .unzip();
                 if let Some(run) = &mut self.nodes[node].run {
-                    run.answers.insert(batch, tries.clone());
+                    let waiting = tries.iter().map(|(tried, _)| *tried).collect();
+                    run.answers.insert(batch, waiting);
+                }
+                let targets = arrivals.iter().filter_map(|arrival| match arrival.target {
+                    nightbeat_store::Target::Id(id) => Some(id),
+                    nightbeat_store::Target::Slug { .. } => None,
+                });
+                let targets = targets.collect();
+                if let Some(run) = &mut self.nodes[node].run {
+                    run.targets.insert(batch, targets);
                 }
                 let record = Record {
                     arrivals,
