@@ -18,6 +18,8 @@ use crate::{
 const CHANGES_MAX: usize = 300;
 /// Up to this many times are named one by one; of more, the first two and the last.
 const TIMES_NAMED_MAX: usize = 4;
+/// Most distances in one change that are compared: those of a run each 10 seconds of an hour, and more.
+const STEPS_COMPARED_MAX: usize = 400;
 /// A distance of up to so many times what a change skips or repeats is looked at as a wait: the change
 /// makes it longer or shorter by at least its half.
 const FREQUENT_JUMPS_MAX: i32 = 2;
@@ -125,8 +127,8 @@ impl<'a> Around<'a> {
         let distance = last.map(|last| next.duration_since(last));
         let usual = last.map(|last| between(self.wall(last), first));
         if let Some(distance) = distance.filter(|&it| Some(it) == usual && frequent(jump, it)) {
-            let distance = length(distance);
-            let text = format!("{missing}, but the distance between runs stays {distance}");
+            let steady = self.steady(first, times.last, distance);
+            let text = format!("{missing}, but {steady}");
             return Some((NoteKind::Steady, text));
         }
         let next = self.date_and_clock(next, jump);
@@ -150,8 +152,8 @@ impl<'a> Around<'a> {
         if let Some(next) = next.filter(|&next| next < second_pass_ends) {
             let distance = next.duration_since(last);
             if Some(distance) == usual {
-                let distance = length(distance);
-                let text = format!("{twice}, and the distance between runs stays {distance}");
+                let steady = self.steady(first, times.last, distance);
+                let text = format!("{twice}, and {steady}");
                 return Some((NoteKind::Steady, text));
             }
             return Some((
@@ -189,6 +191,24 @@ impl<'a> Around<'a> {
         let length = length(to.duration_since(from));
         let (from, to) = (clock(self.shown(from)), clock(self.shown(to)));
         format!("{length} without a run between {from} and {to}")
+    }
+
+    /// "the distance between runs stays 15 minutes", where it is that before, between and after the naive
+    /// times from `first` to `last`.
+    fn steady(&self, first: Wall, last: Wall, distance: SignedDuration) -> String {
+        let later = |&wall: &Wall| self.named_from(Wall::after(wall.datetime()));
+        let walls: Vec<Wall> = std::iter::successors(Some(first), later)
+            .take_while(|wall| *wall <= last)
+            .take(STEPS_COMPARED_MAX)
+            .collect();
+        if walls
+            .iter()
+            .all(|wall| later(wall).is_none_or(|next| between(*wall, next) == distance))
+        {
+            format!("the distance between runs stays {}", length(distance))
+        } else {
+            "the distances between runs stay as they are".to_owned()
+        }
     }
 
     fn who(&self) -> &'static str {

@@ -18,6 +18,22 @@ pub(crate) const CRON_CHANGES: Changes = &[
         ],
     ),
     (
+        "5,50 * * * *",
+        "Europe/Berlin",
+        &[
+            "steady: 02:05 and 02:50 do not exist, but the distances between runs stay as they are",
+            "steady: 02:05 and 02:50 come twice, and the distances between runs stay as they are",
+        ],
+    ),
+    (
+        "0,10,20,30,40,45,50 * * * *",
+        "Europe/Berlin",
+        &[
+            "steady: 02:00, 02:10 … 02:50 do not exist, but the distances between runs stay as they are",
+            "steady: 02:00, 02:10 … 02:50 come twice, and the distances between runs stay as they are",
+        ],
+    ),
+    (
         "*/5 * * * *",
         "Australia/Lord_Howe",
         &[
@@ -219,6 +235,8 @@ pub(crate) const CALENDAR_CHANGES: Changes = &[
 /// Expression and the notes in UTC.
 pub(crate) type Expressions = &'static [(&'static str, &'static [&'static str])];
 
+const BEYOND: &str = "beyond_crontab: a/n, L, LW, 5L and FRI#2 are not in crontab(5): Debian's cron refuses them or reads them otherwise";
+
 pub(crate) const CRON_EXPRESSIONS: Expressions = &[
     (
         "0 0 31 * *",
@@ -265,7 +283,10 @@ pub(crate) const CRON_EXPRESSIONS: Expressions = &[
     ("0 0 1-31 * FRI", &[]),
     (
         "0 0 * * FRI#5",
-        &["missing_day: not every month has a 5th Friday; 5L is the last one of the month"],
+        &[
+            "missing_day: not every month has a 5th Friday; 5L is the last one of the month",
+            BEYOND,
+        ],
     ),
     (
         "*/7 * * * *",
@@ -298,8 +319,10 @@ pub(crate) const CRON_EXPRESSIONS: Expressions = &[
         ],
     ),
     ("5,50 * * * *", &[]),
-    ("0 0 L * *", &[]),
-    ("0 0 31,L * *", &[]),
+    ("0 0 L * *", &[BEYOND]),
+    ("0 0 31,L * *", &[BEYOND]),
+    ("5/15 * * * *", &[BEYOND]),
+    ("5-50/15 * * * *", &[]),
     ("*/15 * * * *", &[]),
     ("0 9-17/2 * * *", &[]),
 ];
