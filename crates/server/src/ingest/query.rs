@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use nightbeat_domain::{Metric, RunId, Schedule, Settings, SettingsError, UnixMicros};
+use nightbeat_domain::{
+    Metric, RunId, Schedule, ScheduleError, Settings, SettingsError, UnixMicros,
+};
 use nightbeat_store::Arrival;
 
 use super::text::{decoded, pairs};
@@ -100,7 +102,11 @@ impl Created<'_> {
             (_, None, Some(_)) => Err(refused("tz", "it goes with `cron`")),
             (None, Some(cron), zone) => {
                 let zone = zone.as_deref().unwrap_or("UTC");
-                Schedule::cron(cron, zone).map_err(|error| refused("cron", error.to_string()))
+                Schedule::cron(cron, zone).map_err(|error| {
+                    let zone_is_wrong = matches!(error, ScheduleError::Zone(_));
+                    let parameter = if zone_is_wrong { "tz" } else { "cron" };
+                    refused(parameter, error.to_string())
+                })
             }
             (every, None, None) => {
                 let every = every

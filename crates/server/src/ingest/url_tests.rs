@@ -389,7 +389,7 @@ fn a_wrong_wish_creates_nothing() {
         ("every=1h&cron=30+3+*+*+*", "invalid every: "),
         ("tz=Europe/Madrid", "invalid tz: "),
         ("cron=61+3+*+*+*", "invalid cron: "),
-        ("cron=30+3+*+*+*&tz=Europe/Nowhere", "invalid cron: "),
+        ("cron=30+3+*+*+*&tz=Europe/Nowhere", "invalid tz: "),
         ("grace=0", "invalid grace: "),
         ("grace=-1", "invalid grace: "),
     ] {
