@@ -154,7 +154,7 @@ pub struct Incident {
     /// Whose it is.
     #[serde(default)]
     pub heartbeat_name: String,
-    /// `missed`, `overran`, `failed`, `hollow`, `never_started`.
+    /// `missed`, `overran`, `failed`, `hollow`, `never_started`, `internal`.
     #[serde(default)]
     pub cause: String,
     /// `down`, `unverified`, `warning`.

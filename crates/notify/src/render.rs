@@ -134,7 +134,8 @@ fn one_paragraphs(snapshot: &AlertSnapshot) -> Vec<Paragraph> {
     }
     let output = snapshot.output_tail.as_deref().unwrap_or("");
     let output = clean_output(output, snapshot.heartbeat.id);
-    if !output.is_empty() && alert.kind != AlertKind::Up {
+    let is_over = alert.kind == AlertKind::Up || is_readable_again(alert);
+    if !output.is_empty() && !is_over {
         paragraphs.push(Paragraph::Prose("Output with its last signal:".to_owned()));
         paragraphs.push(Paragraph::Output(output));
     }
@@ -334,7 +335,7 @@ fn up(snapshot: &AlertSnapshot) -> String {
         Some(Closing::Readable) => {
             let status = alert.status.as_str();
             format!(
-                "Nightbeat can read what it stored about this heartbeat again since {closed}, and watches \
+                "Since {closed} Nightbeat can read what it stored about this heartbeat again, and watches \
                  the job; its status is {status}{had_been}"
             )
         }
@@ -415,10 +416,7 @@ fn expectation(snapshot: &AlertSnapshot) -> Option<String> {
         return Some(hint.to_owned());
     }
     let cause = alert.incident.as_ref().map(|incident| incident.cause)?;
-    let told = matches!(
-        cause,
-        Cause::Missed | Cause::NeverStarted | Cause::Internal
-    );
+    let told = matches!(cause, Cause::Missed | Cause::NeverStarted | Cause::Internal);
     if alert.kind == AlertKind::Up || told {
         return None;
     }

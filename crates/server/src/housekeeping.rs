@@ -134,21 +134,34 @@ async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutd
 }
 
 async fn count(store: Store, metrics: Arc<Metrics>, mut shutdown: Shutdown) {
-    while pause(COUNT_EVERY, &mut shutdown).await {
-        metrics.wal_bytes.set(store.wal_bytes() as i64);
-        match store.delivery_counts().await {
-            Ok(counts) => {
-                for state in ["queued", "sending", "failing"] {
-                    let found = counts.iter().find(|(name, _)| name == state);
-                    let count = found.map_or(0, |(_, count)| *count);
-                    metrics
-                        .deliveries
-                        .get_or_create(&StateLabel { state })
-                        .set(count as i64);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot count deliveries"),
+    loop {
+        count_once(&store, &metrics).await;
+        if !pause(COUNT_EVERY, &mut shutdown).await {
+            return;
         }
+    }
+}
+
+async fn count_once(store: &Store, metrics: &Metrics) {
+    metrics.wal_bytes.set(store.wal_bytes() as i64);
+    match store.broken_heartbeats().await {
+        Ok(broken) => {
+            metrics.broken_heartbeats.set(broken as i64);
+        }
+        Err(error) => tracing::error!(%error, "cannot count broken heartbeats"),
+    }
+    match store.delivery_counts().await {
+        Ok(counts) => {
+            for state in ["queued", "sending", "failing"] {
+                let found = counts.iter().find(|(name, _)| name == state);
+                let count = found.map_or(0, |(_, count)| *count);
+                metrics
+                    .deliveries
+                    .get_or_create(&StateLabel { state })
+                    .set(count as i64);
+            }
+        }
+        Err(error) => tracing::error!(%error, "cannot count deliveries"),
     }
 }
 
@@ -157,5 +170,44 @@ async fn pause(span: Duration, shutdown: &mut Shutdown) -> bool {
     tokio::select! {
         () = tokio::time::sleep(span) => true,
         () = shutdown.begun() => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nightbeat_domain::{HeartbeatId, UnixMicros};
+    use nightbeat_store::hot::Elapse;
+    use nightbeat_store::{Opener, Store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn heartbeats_that_cannot_be_read_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beats.db");
+        let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
+        let metrics = Metrics::default();
+        count_once(&store, &metrics).await;
+        assert_eq!(metrics.broken_heartbeats.get(), 0);
+        let id = HeartbeatId(uuid::Uuid::from_u128(7));
+        let breaking = store.write(move |sql| {
+            sql.execute(
+                "INSERT INTO heartbeat_state (id, settings, phase, armed_at, failures, successes,
+                                              signals, incidents, alerts, version)
+                 VALUES ($1, 1, 77, 0, 0, 0, 0, 0, 0, 0)",
+                &[id.into()],
+            )
+        });
+        breaking.await.unwrap();
+        let now = UnixMicros::from_seconds(1_795_312_800);
+        let judging = store.elapse(Elapse {
+            heartbeats: vec![id],
+            asof: now,
+            gaps: Vec::new(),
+            now,
+        });
+        judging.await.unwrap();
+        count_once(&store, &metrics).await;
+        assert_eq!(metrics.broken_heartbeats.get(), 1);
     }
 }

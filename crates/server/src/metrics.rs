@@ -15,8 +15,8 @@ pub type SecondsCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 /// What became of a signal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
-    /// `counted`, `ignored`, `created`, `duplicate`, `unknown`, `ambiguous`, `invalid`, `refused` or
-    /// `too_fast`.
+    /// `counted`, `ignored`, `created`, `duplicate`, `unknown`, `ambiguous`, `broken`, `invalid`,
+    /// `refused` or `too_fast`.
     pub outcome: &'static str,
 }
 
@@ -64,6 +64,8 @@ pub struct Metrics {
     pub signal_seconds: Histogram,
     /// Deadlines that have passed and are not judged yet.
     pub deadlines_overdue: Gauge,
+    /// Heartbeats that cannot be read, so that nobody watches their jobs. Must be 0.
+    pub broken_heartbeats: Gauge,
     /// How far the watcher is behind the clock.
     pub watcher_lag_seconds: SecondsGauge,
     /// Deliveries by state.
@@ -94,6 +96,7 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             signal_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             deadlines_overdue: Gauge::default(),
+            broken_heartbeats: Gauge::default(),
             watcher_lag_seconds: SecondsGauge::default(),
             deliveries: Family::default(),
             wal_bytes: Gauge::default(),
@@ -148,6 +151,11 @@ impl Metrics {
             "deadlines_overdue",
             "Deadlines that have passed and are not judged yet",
             self.deadlines_overdue.clone(),
+        );
+        registry.register(
+            "broken_heartbeats",
+            "Heartbeats that cannot be read, so that nobody watches their jobs; must be 0",
+            self.broken_heartbeats.clone(),
         );
         registry.register_with_unit(
             "watcher_lag",
@@ -231,6 +239,7 @@ mod tests {
             "nightbeat_commit_seconds_count 0",
             "nightbeat_signal_seconds_count 0",
             "nightbeat_deadlines_overdue 0",
+            "nightbeat_broken_heartbeats 0",
             "nightbeat_watcher_lag_seconds 0.0",
             "nightbeat_deliveries{state=\"queued\"} 3",
             "nightbeat_wal_bytes 4096",

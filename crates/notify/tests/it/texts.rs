@@ -193,6 +193,51 @@ fn reminder() {
     insta::assert_snapshot!(shown(snapshot));
 }
 
+fn unreadable(kind: AlertKind) -> AlertSnapshot {
+    let mut snapshot = with_incident(kind, Cause::Internal, Claim::Unverified);
+    snapshot.alert.status = Status::Unverified;
+    snapshot.alert.deadline = None;
+    snapshot.alert.problem = Some(format!(
+        "table settings, column json, row 7: cron \u{1b}[1m\"30 3 * * mo\" {HEARTBEAT}: a name where none may be"
+    ));
+    snapshot
+}
+
+#[test]
+fn unverified_because_nightbeat_cannot_read_it() {
+    insta::assert_snapshot!(shown(unreadable(AlertKind::Unverified)));
+}
+
+#[test]
+fn unverified_and_still_not_readable() {
+    let mut snapshot = unreadable(AlertKind::Reminder);
+    snapshot.alert.at = at("2026-11-23 03:04");
+    insta::assert_snapshot!(shown(snapshot));
+}
+
+#[test]
+fn readable_again_while_the_job_is_fine_and_while_it_is_down() {
+    let mut fine = up(Claim::Unverified, Closing::Readable);
+    if let Some(incident) = &mut fine.alert.incident {
+        incident.cause = Cause::Internal;
+    }
+    fine.alert.problem = None;
+    let mut down = fine.clone();
+    down.alert.kind = AlertKind::Reminder;
+    down.alert.status = Status::Down;
+    insta::assert_snapshot!([shown(fine), shown(down)].join("\n\n----------\n\n"));
+}
+
+#[test]
+fn a_digest_does_not_call_what_cannot_be_read_away() {
+    let mut other = unreadable(AlertKind::Unverified);
+    other.heartbeat = missed_number(2).heartbeat;
+    let text = digest(vec![unreadable(AlertKind::Unverified), other]);
+    assert!(text.starts_with("2 jobs: 2 UNVERIFIED\n"), "{text}");
+    let point = "- UNVERIFIED: job 2. Nightbeat cannot read what it stored";
+    assert!(text.contains(point), "{text}");
+}
+
 #[test]
 fn never_started() {
     let mut snapshot = missed();

@@ -149,7 +149,9 @@ pub(super) async fn show_heartbeat(
 /// Change a heartbeat
 ///
 /// Only what is named changes. An edit alone never raises an alarm: what it makes overdue gets a fresh
-/// grace, and what it makes fine closes its incident.
+/// grace, and what it makes fine closes its incident. One that the server cannot read (`problem`) is mended:
+/// what cannot be read and is not named gets its usual value. Where its settings cannot be read, the
+/// schedule must be named.
 #[utoipa::path(patch, path = "/heartbeats/{heartbeat}", tag = "heartbeats", request_body = HeartbeatEdit,
     params(("heartbeat" = String, Path, description = "Its id or slug"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
@@ -168,9 +170,11 @@ pub(super) async fn change_heartbeat(
         .write(move |sql, told| {
             let old = find(sql, project, &which)?;
             if_match.check(old.version)?;
+            asked.mends(&old.unreadable)?;
             let details = asked.details(&old.details)?;
             let settings = asked.settings(&old.settings)?;
-            if details == old.details && settings == *old.settings {
+            let same = details == old.details && settings == *old.settings;
+            if same && old.unreadable.is_nothing() {
                 return detail(sql, old);
             }
             if details.slug != old.details.slug {
@@ -180,7 +184,7 @@ pub(super) async fn change_heartbeat(
                 channels_are_known(sql, project, &details.channels)?;
             }
             update(sql, &old, &details)?;
-            if settings != *old.settings {
+            if settings != *old.settings || old.unreadable.is_unwatched() {
                 let step = Step::Edit(settings);
                 let taken = take_step(sql, project, old.id, &step, now)?;
                 told.taken(&taken.ok_or_else(missing)?);

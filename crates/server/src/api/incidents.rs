@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use nightbeat_domain::{IncidentId, ProjectId, Settings, UnixMicros};
+use nightbeat_domain::{Cause, IncidentId, ProjectId, Settings, UnixMicros};
 use nightbeat_store::control::incidents::{self, Filter};
 use nightbeat_store::control::{Cursor, PageRequest};
 use nightbeat_store::people::{Step, take_step};
@@ -176,6 +176,10 @@ fn act(
     step: &Step,
     now: UnixMicros,
 ) -> Result<(), Refusal> {
+    // This one is none of its state's, which cannot be read.
+    if incident.cause == Cause::Internal {
+        return Ok(());
+    }
     let taken = take_step(sql, project, incident.heartbeat, step, now)?.ok_or_else(is_closed)?;
     told.taken(&taken);
     Ok(())

@@ -81,7 +81,7 @@ async fn read(
 fn list(web: &Web, project: String, total: u64, found: Page<Heartbeat>, now: UnixMicros) -> List {
     let mut heartbeats = found.items;
     // What needs a person stands on top.
-    heartbeats.sort_by_key(|heartbeat| urgency(heartbeat.state.status(now)));
+    heartbeats.sort_by_key(|heartbeat| urgency(heartbeat.status(now)));
     List {
         frame: web.frame(),
         project,
@@ -109,12 +109,19 @@ fn urgency(status: Status) -> u8 {
 
 fn line(heartbeat: Heartbeat, now: UnixMicros) -> Line {
     let state = &heartbeat.state;
+    let unreadable = &heartbeat.unreadable;
     let when = |at: Option<UnixMicros>| at.map(|at| when(at, now));
+    let status = heartbeat.status(now).as_str();
     Line {
         slug: heartbeat.details.slug,
-        status: state.status(now).as_str(),
+        status,
         running: when(state.running_since()),
-        schedule: heartbeat.settings.schedule.explain(),
+        problem: (!unreadable.is_nothing()).then(|| unreadable.problems.join("; ")),
+        schedule: if unreadable.settings {
+            "cannot be read".to_owned()
+        } else {
+            heartbeat.settings.schedule.explain()
+        },
         last: when(state.last_signal_at),
         next: when(state.expected_at),
         name: heartbeat.details.name,

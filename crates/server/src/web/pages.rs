@@ -70,6 +70,8 @@ pub(super) struct Line {
     pub(super) tags: Vec<String>,
     pub(super) status: &'static str,
     pub(super) running: Option<When>,
+    /// What cannot be read of it.
+    pub(super) problem: Option<String>,
     pub(super) schedule: String,
     pub(super) last: Option<When>,
     pub(super) next: Option<When>,

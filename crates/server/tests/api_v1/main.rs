@@ -6,6 +6,7 @@
 
 mod access;
 mod bad_inputs;
+mod broken;
 mod channels;
 mod deliveries;
 mod document;

@@ -178,6 +178,30 @@ async fn the_list_is_for_whoever_has_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_that_cannot_be_read_hides_no_other_in_the_list() {
+    let nightbeat = start(|_| {}).await;
+    let ill = nightbeat.heartbeat("ill").await;
+    nightbeat.heartbeat("well").await;
+    let damage = nightbeat.server.store().write(move |sql| {
+        let damage = "UPDATE heartbeat_state SET rare = '<' WHERE id = $1";
+        sql.execute(damage, &[ill.into()])
+    });
+    assert_eq!(damage.await.unwrap(), 1);
+    let form = format!("key={}", nightbeat.keys.read_only_key);
+    let signed_in = post(nightbeat.address(), "/sign-in", &form, "").await;
+    let list = get(nightbeat.address(), "/", &cookie(&signed_in)).await;
+    assert_eq!(list.status, 200);
+    for shown in [
+        ">unverified<",
+        ">up<",
+        "cannot be read: table heartbeat_state, column rare",
+    ] {
+        assert!(list.body.contains(shown), "{shown}: {}", list.body);
+    }
+    assert!(!list.body.contains(&ill.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_link_to_the_next_page_holds_no_id() {
     use nightbeat_domain::{HeartbeatId, Schedule, Settings, State};
     use nightbeat_store::control::heartbeats::{self, Details, New};

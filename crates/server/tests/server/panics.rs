@@ -50,3 +50,24 @@ async fn a_panic_in_a_handler_is_answered_500_and_the_connection_lives_on() {
     switch.begin();
     running.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_that_cannot_be_read_costs_nobody_else() {
+    let nightbeat = start(|_| {}).await;
+    let (ill, well) = (
+        nightbeat.heartbeat("ill").await,
+        nightbeat.heartbeat("well").await,
+    );
+    let damage = nightbeat.server.store().write(move |sql| {
+        let damage = "UPDATE heartbeat_state SET rare = '{' WHERE id = $1";
+        sql.execute(damage, &[ill.into()])
+    });
+    assert_eq!(damage.await.unwrap(), 1);
+    let refused = nightbeat.get(&format!("/ping/{ill}")).await;
+    let answer = (refused.status, refused.body.as_str());
+    assert_eq!(answer, (500, "cannot be stored"), "not on disk, so no 200");
+    assert_eq!(nightbeat.get(&format!("/ping/{well}")).await.status, 200);
+    assert_eq!(nightbeat.get("/readyz").await.status, 200);
+    let counted = nightbeat.server.store().broken_heartbeats();
+    assert_eq!(counted.await.unwrap(), 1);
+}

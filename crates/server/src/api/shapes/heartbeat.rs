@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightbeat_domain::{IncidentId, LastRun, Settings};
-use nightbeat_store::control::heartbeats::{self, Details};
+use nightbeat_store::control::heartbeats::{self, Details, Unreadable};
 use nightbeat_store::control::{Routing, SLUG_CHARS_MAX, is_slug};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +71,10 @@ pub(in crate::api) struct Heartbeat {
     channels: Channels,
     /// What it is now.
     status: Status,
+    /// What the server cannot read of what it stored; `null` when all is well. Stand-ins are in its place,
+    /// the status is `unverified` where nobody can watch the job, and an edit mends it.
+    #[schema(required)]
+    problem: Option<String>,
     /// Since when a run is on.
     #[schema(required)]
     running_since: Option<Time>,
@@ -129,7 +133,7 @@ pub(in crate::api) enum Status {
     Late,
     /// A job is missing, overran or failed.
     Down,
-    /// Overdue, but the server could not receive all the time.
+    /// Overdue, but the server could not receive all the time; or the server cannot judge it at all.
     Unverified,
     /// A person paused it.
     Paused,
@@ -232,6 +236,18 @@ impl ToSchema for NewHeartbeat {
 }
 
 impl HeartbeatEdit {
+    /// Whether this can be an edit of a heartbeat of which so much cannot be read. Nobody may get a schedule
+    /// that they have not named.
+    pub(in crate::api) fn mends(&self, unreadable: &Unreadable) -> Result<(), Problem> {
+        if unreadable.settings && self.schedule.is_none() {
+            return Err(Problem::field(
+                "schedule",
+                "the stored settings cannot be read; name the schedule, and whatever else is not as usual",
+            ));
+        }
+        Ok(())
+    }
+
     /// The settings `old` with these changes.
     pub(in crate::api) fn settings(&self, old: &Settings) -> Result<Settings, Problem> {
         if self
@@ -372,10 +388,15 @@ impl Heartbeat {
             post_only: settings.post_only,
             rules: Vec::new(),
             channels: Channels::from(&details.channels),
-            status: state.status(viewer.now).into(),
+            status: found.status(viewer.now).into(),
+            problem: problem(&found.unreadable),
             running_since: time(state.running_since()),
             expected_at: time(state.expected_at),
-            deadline: time(state.deadline(settings)),
+            deadline: time(
+                state
+                    .deadline(settings)
+                    .filter(|_| !found.unreadable.is_unwatched()),
+            ),
             last_signal_at: time(state.last_signal_at),
             last_success_at: time(state.last_success_at),
             last_run: state.last_run.map(LastRunShape::from),
@@ -384,6 +405,10 @@ impl Heartbeat {
             created_at: found.created_at.into(),
         }
     }
+}
+
+fn problem(unreadable: &Unreadable) -> Option<String> {
+    (!unreadable.is_nothing()).then(|| unreadable.problems.join("; "))
 }
 
 impl From<LastRun> for LastRunShape {
