@@ -10,6 +10,7 @@ mod mutants;
 mod outcome;
 mod random;
 mod scenario;
+mod shrink;
 mod truth;
 mod world;
 
@@ -17,6 +18,7 @@ pub use faults::{Fault, Faults};
 pub use mutants::Mutant;
 pub use outcome::{Outcome, Violation};
 pub use scenario::Scenario;
+pub use shrink::shrink;
 
 /// Lives a scenario.
 pub fn live(scenario: &Scenario) -> Outcome {

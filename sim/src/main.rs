@@ -1,67 +1,182 @@
-//! `nightbeat-sim`: see `--help`.
+//! `nightbeat-sim`: lives many seeds and says what they broke.
 
-use clap::Parser as _;
-use nightbeat_sim::{Faults, Mutant, Scenario, live};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-#[derive(Debug, clap::Parser)]
+use clap::{Parser, Subcommand};
+use nightbeat_sim::{Faults, Mutant, Outcome, Scenario, live, shrink};
+
+/// Years of bad luck for Nightbeat's engine, in minutes. One seed decides everything.
+#[derive(Debug, Parser)]
 struct Arguments {
-    #[arg(long, default_value_t = 1)]
+    #[command(subcommand)]
+    command: Option<Mode>,
+    /// How many seeds to live.
+    #[arg(long, default_value_t = 1, global = true)]
     seeds: u64,
-    #[arg(long, default_value_t = 5)]
+    /// How many days each.
+    #[arg(long, default_value_t = 5, global = true)]
     days: u32,
-    #[arg(long, default_value = "all")]
+    /// Which bad luck: all, none, or a list of crash, pause, db, provider, clock, client, people, outage.
+    #[arg(long, default_value = "all", global = true)]
     faults: Faults,
-    #[arg(long, default_value_t = 1)]
+    /// The first seed.
+    #[arg(long, default_value_t = 1, global = true)]
     seed: u64,
-    #[arg(long)]
-    mutant: Option<Mutant>,
-    #[arg(long)]
-    trace: bool,
-    #[arg(long, default_value_t = 100)]
+    /// How many threads.
+    #[arg(long, default_value_t = 1, global = true)]
+    jobs: usize,
+    /// How many heartbeats each.
+    #[arg(long, default_value_t = 100, global = true)]
     heartbeats: usize,
-    #[arg(long, default_value_t = 1)]
+    /// How many nodes on one store.
+    #[arg(long, default_value_t = 1, global = true)]
     nodes: usize,
+    /// Something to break on purpose.
+    #[arg(long, global = true)]
+    mutant: Option<Mutant>,
+    /// Show violations as they are, without making their scenarios small first.
+    #[arg(long, global = true)]
+    no_shrink: bool,
 }
 
-fn main() {
+#[derive(Debug, Subcommand)]
+enum Mode {
+    /// Break each promise on purpose, and say how many seeds it takes to notice.
+    Mutants,
+}
+
+impl Arguments {
+    fn scenario(&self, seed: u64) -> Scenario {
+        let mut scenario = Scenario::new(seed, self.days, self.faults);
+        scenario.heartbeats = self.heartbeats;
+        scenario.nodes = self.nodes;
+        scenario.mutant = self.mutant;
+        scenario
+    }
+}
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut found = 0;
-    let mut days = 0.0;
-    for seed in arguments.seed..arguments.seed + arguments.seeds {
-        let mut scenario = Scenario::new(seed, arguments.days, arguments.faults);
-        scenario.mutant = arguments.mutant;
-        scenario.trace = arguments.trace;
-        scenario.heartbeats = arguments.heartbeats;
-        scenario.nodes = arguments.nodes;
-        let outcome = live(&scenario);
-        days += outcome.check_days;
-        if !outcome.violations.is_empty() {
-            found += 1;
-            println!("seed {seed}: {} violations", outcome.violations.len());
-            for violation in outcome.violations.iter().take(2) {
-                for fact in &violation.facts {
-                    println!("    {fact}");
+    let good = match arguments.command {
+        Some(Mode::Mutants) => mutants(&arguments),
+        None => seeds(&arguments),
+    };
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Lives all seeds; whether nothing was broken.
+fn seeds(arguments: &Arguments) -> bool {
+    let next = AtomicU64::new(0);
+    let found: Mutex<(Outcome, Vec<u64>)> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..arguments.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.seeds {
+                        return;
+                    }
+                    let outcome = live(&arguments.scenario(arguments.seed + number));
+                    let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    found.0.add(&outcome);
+                    if !outcome.violations.is_empty() {
+                        eprintln!("seed {} breaks a promise", outcome.seed);
+                        found.1.push(outcome.seed);
+                    }
                 }
-                println!(
-                    "  {} [{:?}] at {}: {}",
-                    violation.invariant, violation.heartbeat, violation.at, violation.text
-                );
+            });
+        }
+    });
+    let (sum, mut broken) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    broken.sort_unstable();
+    for seed in broken.iter().take(3) {
+        show(arguments, *seed);
+    }
+    figures(arguments, &sum, &broken);
+    broken.is_empty()
+}
+
+/// Shows what a seed broke, as small as it gets.
+fn show(arguments: &Arguments, seed: u64) {
+    let mut scenario = arguments.scenario(seed);
+    scenario.trace = true;
+    let (small, outcome) = if arguments.no_shrink {
+        let outcome = live(&scenario);
+        (scenario, outcome)
+    } else {
+        shrink(&scenario)
+    };
+    println!("seed {seed}: heartbeats {:?}, {} troubles left out", small.only, small.without.len());
+    for violation in outcome.violations.iter().take(2) {
+        for fact in &violation.facts {
+            println!("    {fact}");
+        }
+        println!("  {} at {}: {}", violation.invariant, violation.at, violation.text);
+    }
+}
+
+fn figures(arguments: &Arguments, sum: &Outcome, broken: &[u64]) {
+    println!(
+        "{:.0} check-days, {} signals ({} acknowledged, {} refused, {} lost through us), {} alerts in {} \
+         incidents, {} deliveries; faults {}: {} troubles, {} kills, {} standstills, {} failed transactions, \
+         {} failed sends, {} requests lost on their way, {} doubled, {} spooled, {} acts of people; \
+         {} seeds with violations {broken:?}; {} false raises; {} duplicates; {} of {} claims of silence \
+         unverified ({:.2} %), trouble {:.2} % and gaps {:.2} % of the time; {} found by the search",
+        sum.check_days,
+        sum.signals,
+        sum.acknowledged,
+        sum.refused,
+        sum.tries_lost,
+        sum.alerts,
+        sum.incidents,
+        sum.deliveries,
+        arguments.faults,
+        sum.troubles,
+        sum.crashes,
+        sum.pauses,
+        sum.store_faults,
+        sum.failed_sends,
+        sum.requests_lost,
+        sum.doubled,
+        sum.spooled,
+        sum.acts,
+        broken.len(),
+        sum.false_raises,
+        sum.duplicates,
+        sum.unverified,
+        sum.unverified + sum.downs,
+        100.0 * sum.unverified as f64 / (sum.unverified + sum.downs).max(1) as f64,
+        100.0 * sum.troubled_share,
+        100.0 * sum.gap_share,
+        sum.found_lost,
+    );
+}
+
+/// Breaks each promise; whether each was noticed.
+fn mutants(arguments: &Arguments) -> bool {
+    let mut all = true;
+    println!("{:24} {:>6}  noticed as", "mutant", "seeds");
+    for (mutant, name) in Mutant::ALL {
+        let mut caught = None;
+        for number in 0..arguments.seeds.max(200) {
+            let mut scenario = arguments.scenario(arguments.seed + number);
+            scenario.mutant = Some(mutant);
+            if mutant.needs_nodes() {
+                scenario.nodes = 3;
+            }
+            let outcome = live(&scenario);
+            if let Some(violation) = outcome.violations.first() {
+                caught = Some((number + 1, violation.invariant));
+                break;
             }
         }
-        if arguments.seeds == 1 {
-            let violations = outcome.violations;
-            println!(
-                "{:?}",
-                nightbeat_sim::Outcome {
-                    violations: Vec::new(),
-                    ..outcome
-                }
-            );
-            println!("{} violations", violations.len());
+        match caught {
+            Some((seeds, invariant)) => println!("{name:24} {seeds:>6}  {invariant}"),
+            None => println!("{name:24} {:>6}  not noticed", "-"),
         }
+        all &= caught.is_some();
     }
-    println!(
-        "{} seeds, {days} check-days, {found} seeds with violations",
-        arguments.seeds
-    );
+    all
 }

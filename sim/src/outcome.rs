@@ -9,8 +9,10 @@ pub struct Violation {
     pub invariant: &'static str,
     /// The true instant, in microseconds since 1970.
     pub at: i64,
-    /// Whose.
+    /// Whose, in the order in which heartbeats were made.
     pub heartbeat: Option<usize>,
+    /// Its number in the scenario.
+    pub number: Option<usize>,
     /// What is wrong.
     pub text: String,
     /// What happened before, where a trace was kept.
@@ -81,6 +83,42 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Adds another scenario's figures; shares are weighted by check-days.
+    pub fn add(&mut self, other: &Self) {
+        let days = (self.check_days + other.check_days).max(f64::MIN_POSITIVE);
+        let mean = |one: f64, two: f64| (one * self.check_days + two * other.check_days) / days;
+        self.troubled_share = mean(self.troubled_share, other.troubled_share);
+        self.gap_share = mean(self.gap_share, other.gap_share);
+        self.check_days += other.check_days;
+        for (sum, more) in [
+            (&mut self.signals, other.signals),
+            (&mut self.stored, other.stored),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.refused, other.refused),
+            (&mut self.tries_lost, other.tries_lost),
+            (&mut self.requests_lost, other.requests_lost),
+            (&mut self.doubled, other.doubled),
+            (&mut self.spooled, other.spooled),
+            (&mut self.incidents, other.incidents),
+            (&mut self.alerts, other.alerts),
+            (&mut self.downs, other.downs),
+            (&mut self.unverified, other.unverified),
+            (&mut self.deliveries, other.deliveries),
+            (&mut self.duplicates, other.duplicates),
+            (&mut self.failed_sends, other.failed_sends),
+            (&mut self.troubles, other.troubles),
+            (&mut self.crashes, other.crashes),
+            (&mut self.pauses, other.pauses),
+            (&mut self.store_faults, other.store_faults),
+            (&mut self.acts, other.acts),
+            (&mut self.gaps, other.gaps),
+            (&mut self.found_lost, other.found_lost),
+            (&mut self.false_raises, other.false_raises),
+        ] {
+            *sum += more;
+        }
+    }
+
     pub(crate) fn new(scenario: &Scenario) -> Self {
         Self {
             seed: scenario.seed,

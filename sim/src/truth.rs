@@ -144,7 +144,11 @@ impl Beat {
     /// By when something must be open if nothing more comes: sound, sometimes later than the domain's own.
     fn must_open_by(&self, windows: &[(i64, i64, i64)]) -> Option<i64> {
         let open = self.open.is_some_and(|open| open.claim != Claim::Warning);
-        if self.gone || self.paused || open {
+        // What an edit or maintenance makes of a deadline that was running is not looked at again before
+        // the next end of a run.
+        let since = self.last_end.unwrap_or(self.armed);
+        let unclear = self.edited > since || windows.iter().any(|(_, to, _)| *to > since);
+        if self.gone || self.paused || open || unclear {
             return None;
         }
         let threshold = self.settings.failure_threshold;

@@ -161,6 +161,7 @@ impl World {
             invariant,
             at: self.agenda.now,
             heartbeat,
+            number: heartbeat.map(|beat| self.truth.beats[beat].number),
             text,
             facts,
         });
