@@ -110,6 +110,14 @@ impl Schedule {
         }
     }
 
+    /// The first instant strictly after `from` of those calendar events that are in `zone`, or of cron in
+    /// its own; `None` where nothing is in that zone.
+    pub fn next_after_in(&self, zone: &Zone, from: Timestamp) -> Option<Timestamp> {
+        let lines = self.lines();
+        let there = lines.iter().filter(|line| line.zone == zone);
+        there.filter_map(|line| line.next_after(from)).min()
+    }
+
     /// The last instant strictly before `from` at which a run was wanted. For an interval that is
     /// `from` - interval.
     pub fn previous_before(&self, from: Timestamp) -> Option<Timestamp> {

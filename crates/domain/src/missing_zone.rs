@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Schedule, UnixMicros};
+use crate::{EARLY_MAX, Schedule, UnixMicros, Zone, ZoneData};
 
 /// The offsets from UTC that clocks of this world have, in quarters of an hour.
 const OFFSETS: std::ops::RangeInclusive<i64> = -12 * 4..=14 * 4;
@@ -19,12 +19,26 @@ const QUARTER: SignedDuration = SignedDuration::from_mins(15);
 /// clocks that are put back make a wait an hour longer.
 const MARGIN: Duration = Duration::from_secs(75 * 60);
 
-/// The longest that it can be from `at` to the next instant, whatever the clock shows.
+/// The longest that it can be from `at` to the next instant, whatever the clocks that nobody knows show.
 pub(crate) fn longest_wait(schedule: &Schedule, at: UnixMicros) -> Option<Duration> {
+    let waits = schedule.zones().into_iter().filter_map(|zone| {
+        if zone.data() == ZoneData::Missing {
+            return longest_wait_in(schedule, zone, at);
+        }
+        // A success shortly before an instant counts for that.
+        let from = at + EARLY_MAX;
+        let next = schedule.next_after_in(zone, from.timestamp())?;
+        Some(UnixMicros::from(next).since(at))
+    });
+    // Each zone of its own: where the hour is unknown in one, it is not in another.
+    waits.min()
+}
+
+fn longest_wait_in(schedule: &Schedule, zone: &Zone, at: UnixMicros) -> Option<Duration> {
     let at = at.timestamp();
     let wait = |offset: i64| {
         let shown = at.checked_add(QUARTER * i32::try_from(offset).ok()?).ok()?;
-        let next: Timestamp = schedule.next_after(shown)?;
+        let next: Timestamp = schedule.next_after_in(zone, shown)?;
         Some(next.duration_since(shown).unsigned_abs())
     };
     OFFSETS.filter_map(wait).max().map(|wait| wait + MARGIN)

@@ -82,3 +82,20 @@ fn a_job_of_working_days_rests_at_the_weekend() {
     beat.elapse_until("17d 00:00");
     assert_eq!(beat.alerts.len(), 1);
 }
+
+/// One line at noon UTC, one at midnight of a clock that shows midnight then too: the other line must not be
+/// expected twelve hours later.
+#[test]
+fn a_line_whose_zone_is_known_keeps_its_hour() {
+    let mut beat = nightly(r#"{"calendar":"12:00 UTC\n00:00 Atlantis/Old_Town","timezone":"UTC"}"#);
+    beat.success_at("2d 01:32");
+    for day in 2..6 {
+        for time in ["11:59:57", "12:10"] {
+            beat.success_at(&format!("{day}d {time}"));
+            beat.assert_expected(&format!("{}d 12:00", day + 1));
+        }
+    }
+    beat.assert_told(&[]);
+    beat.elapse_until("9d 00:00");
+    beat.assert_told(&[(DOWN, "6d 12:30")]);
+}
