@@ -17,7 +17,9 @@ use nightbeat_domain::{ChannelId, Gap, GapKind, HeartbeatId, UnixMicros};
 use nightbeat_engine::{self as engine, Command, Engine, Event, Failed, Written};
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::hot::{Done, Elapse, Record};
-use nightbeat_store::{Arrival, Recorded, Result as StoreResult, Store, StoreError, Watched};
+use nightbeat_store::{
+    Arrival, Recorded, Result as StoreResult, Store, StoreError, Target, Watched,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -184,6 +186,8 @@ pub struct Node {
     /// Signals that wait for their transaction, and what it did with them.
     answers: HashMap<u64, Vec<oneshot::Sender<Answer>>>,
     recorded: HashMap<u64, Vec<Recorded>>,
+    /// Whose signals a transaction on its way carries.
+    targets: HashMap<u64, Vec<HeartbeatId>>,
     /// Transactions whose signals are to be answered at the end of the turn: first the writer gets its
     /// next batch, then it works while the answers go out.
     to_answer: Vec<(u64, bool)>,
@@ -225,6 +229,7 @@ impl Node {
             alive_until: parts.alive_until,
             answers: HashMap::new(),
             recorded: HashMap::new(),
+            targets: HashMap::new(),
             to_answer: Vec::new(),
             fatal: None,
         };
@@ -335,6 +340,12 @@ impl Node {
                 began_at,
                 result,
             } => {
+                let targets = self.targets.remove(&batch).unwrap_or_default();
+                if result.is_err() {
+                    // It may be committed all the same, with looks that are earlier than the wheel knows.
+                    let looks = targets.into_iter().map(|heartbeat| (heartbeat, now));
+                    self.step(now, Event::Filed(looks.collect()));
+                }
                 let result = self.written(result).map(|mut done| {
                     self.metrics
                         .committed(done.recorded.len(), now.since(began_at));
@@ -432,11 +443,16 @@ impl Node {
     ) {
         // One that was announced may stand behind others that came after it.
         inbound.sort_by_key(|inbound| inbound.arrival.signal.received_at);
-        let (arrivals, answers) = inbound
+        let (arrivals, answers): (Vec<_>, Vec<_>) = inbound
             .into_iter()
             .map(|inbound| (inbound.arrival, inbound.answer))
             .unzip();
         self.answers.insert(batch, answers);
+        let targets = arrivals.iter().filter_map(|arrival| match arrival.target {
+            Target::Id(id) => Some(id),
+            Target::Slug { .. } => None,
+        });
+        self.targets.insert(batch, targets.collect());
         let writing = self.store.record(Record {
             arrivals,
             watermark,
