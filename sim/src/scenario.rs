@@ -371,7 +371,7 @@ fn every(fault: Fault) -> &'static [i64] {
     match fault {
         Fault::Crash | Fault::Pause => &[5 * HOUR],
         Fault::Db | Fault::Provider => &[6 * HOUR],
-        Fault::Clock => &[30 * HOUR],
+        Fault::Clock => &[12 * HOUR],
         Fault::Client => &[10 * HOUR],
         Fault::People => &[],
         Fault::Outage => &[36 * HOUR],

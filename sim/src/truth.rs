@@ -571,7 +571,9 @@ impl Truth {
         let since_true = beat.last_end_true.min(beat.last_end.unwrap_or(now)).min(first_run);
         self.beats[heartbeat].overdue = Some((deadline, first));
         let waited = healthy - first;
+        // Where a clock was set, what clients claim and what the axis says lie apart.
         let troubled = self.troubled(now, since_true - SETTLE, now)
+            || now - self.stepped_at < 8 * DAY
             || self.beats[heartbeat].quiet() != self.beats[heartbeat].last_end.unwrap_or(0);
         if waited > bound || (waited > bound_clean && !troubled) {
             let text = format!(
@@ -592,10 +594,9 @@ impl Truth {
         let beat = &self.beats[heartbeat];
         let interval = beat.settings.schedule.interval()?.duration().as_micros() as i64;
         let plain = beat.runs.is_empty()
-            && self.windows[beat.project].is_empty()
             && beat.settings.failure_threshold == 1
             && beat.active
-            && beat.last_end? >= beat.armed.max(beat.edited);
+            && beat.last_end? >= beat.armed;
         let span = interval + beat.grace();
         let passed = healthy - beat.last_end_healthy;
         let bound = span + span / 50 + 12 * MINUTE + 90 * SECOND;

@@ -37,6 +37,8 @@ pub(crate) struct Message {
     /// It was kept, and carries its time now.
     late: bool,
     tries: u16,
+    /// The last try whose end its client knows.
+    ended: u16,
     /// It is durable.
     pub(crate) stored: bool,
     /// Its client has heard so, or given up.
@@ -171,6 +173,7 @@ impl World {
             made_at: self.agenda.now,
             late: false,
             tries: 0,
+            ended: 0,
             stored: false,
             done: false,
         });
@@ -249,7 +252,8 @@ impl World {
         }
         if machine.paused_until > now {
             let resumes = machine.paused_until;
-            if machine.asleep {
+            // A short sleep is bridged by the sender's kernel, which tries again.
+            if machine.asleep && resumes - now >= 2_900 * MS {
                 let stamp = self.axis(node);
                 self.lose(tried, stamp.0);
                 return;
@@ -315,9 +319,10 @@ impl World {
         let client = self.jobs[heartbeat].spec.client;
         let now = self.agenda.now;
         let message = &mut self.messages[tried.message];
-        if message.done || message.tries != tried.number {
+        if message.done || message.tries != tried.number || message.ended == tried.number {
             return;
         }
+        message.ended = tried.number;
         if good || client == Client::Once {
             message.done = true;
             return;
