@@ -186,9 +186,8 @@ impl Decision<'_> {
         let (Some(old), Some(new)) = (self.state.expected_at, expected) else {
             return false;
         };
-        let ahead = new < old && old > self.at;
         // What maintenance put off is an instant of the schedule, after one that has passed.
-        ahead && (new > self.at || last_instant(schedule, old) != old)
+        new < old && (new > self.at || last_instant(schedule, old) != old)
     }
 
     /// What a wall clock expects after an edit of a heartbeat that is not down, where it wants something at

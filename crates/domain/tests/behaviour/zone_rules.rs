@@ -229,6 +229,16 @@ fn an_edit_keeps_what_was_promised_where_new_rules_are_earlier() {
 }
 
 #[test]
+fn an_edit_while_it_is_late_by_the_old_rules_keeps_the_old_instant() {
+    let mut beat = nightly();
+    beat.new_rules_at("12:00", EARLIER);
+    beat.edit_at("2d 01:31", |settings| settings.grace = 62 * MINUTE);
+    beat.assert_expected("2d 01:30");
+    beat.elapse_until("9d 00:00");
+    beat.assert_told(&[(DOWN, "2d 02:32")]);
+}
+
+#[test]
 fn an_edit_after_a_run_by_the_old_rules_expects_no_second_one() {
     for time in ["2d 01:40", "2d 02:29", "2d 02:31"] {
         let mut beat = moved_later();
