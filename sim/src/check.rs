@@ -22,7 +22,12 @@ const OWED_FOR: i64 = MINUTE;
 impl World {
     /// Takes in what was committed, and checks it; whether anything was recorded or decided. `tries`: the
     /// signals that were in it.
-    pub(crate) fn absorb(&mut self, node: usize, tries: &[(Try, i64)], asof: Option<UnixMicros>) -> bool {
+    pub(crate) fn absorb(
+        &mut self,
+        node: usize,
+        tries: &[(Try, i64)],
+        asof: Option<UnixMicros>,
+    ) -> bool {
         let changes = self.model.take_changes();
         if changes.is_empty() {
             return false;
@@ -275,7 +280,8 @@ impl World {
             return;
         }
         if truth.settings.failure_threshold == 1
-            && let Some((stamp, ended)) = truth.lost_in_time(at, alert.run_started_at.map(|started| started.0))
+            && let Some((stamp, ended)) =
+                truth.lost_in_time(at, alert.run_started_at.map(|started| started.0))
             && self.agenda.now - self.truth.stepped_at() > 4 * DAY
         {
             let text = format!(
@@ -443,7 +449,10 @@ impl World {
             Err((invariant, text)) => {
                 let truth = &self.truth.beats[beat];
                 let state = self.model.state(truth.id);
-                let text = format!("{text}; heartbeat {}, {:?}, {state:?}", truth.number, truth.settings);
+                let text = format!(
+                    "{text}; heartbeat {}, {:?}, {state:?}",
+                    truth.number, truth.settings
+                );
                 self.violate(invariant, Some(beat), text);
             }
         }

@@ -63,7 +63,11 @@ fn main() -> ExitCode {
         Some(Mode::Mutants) => mutants(&arguments),
         None => seeds(&arguments),
     };
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Lives all seeds; whether nothing was broken.
@@ -79,7 +83,9 @@ fn seeds(arguments: &Arguments) -> bool {
                         return;
                     }
                     let outcome = live(&arguments.scenario(arguments.seed + number));
-                    let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut found = found
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                     found.0.add(&outcome);
                     if !outcome.violations.is_empty() {
                         eprintln!("seed {} breaks a promise", outcome.seed);
@@ -89,7 +95,9 @@ fn seeds(arguments: &Arguments) -> bool {
             });
         }
     });
-    let (sum, mut broken) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (sum, mut broken) = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     broken.sort_unstable();
     for seed in broken.iter().take(3) {
         show(arguments, *seed);
@@ -108,12 +116,19 @@ fn show(arguments: &Arguments, seed: u64) {
     } else {
         shrink(&scenario)
     };
-    println!("seed {seed}: heartbeats {:?}, {} troubles left out", small.only, small.without.len());
+    println!(
+        "seed {seed}: heartbeats {:?}, {} troubles left out",
+        small.only,
+        small.without.len()
+    );
     for violation in outcome.violations.iter().take(2) {
         for fact in &violation.facts {
             println!("    {fact}");
         }
-        println!("  {} at {}: {}", violation.invariant, violation.at, violation.text);
+        println!(
+            "  {} at {}: {}",
+            violation.invariant, violation.at, violation.text
+        );
     }
 }
 

@@ -11,14 +11,21 @@ const RUNS_MAX: usize = 60;
 pub fn shrink(scenario: &Scenario) -> (Scenario, Outcome) {
     let mut best = scenario.clone();
     let first = live(&best);
-    let Some(invariant) = first.violations.first().map(|violation| violation.invariant) else {
+    let Some(invariant) = first
+        .violations
+        .first()
+        .map(|violation| violation.invariant)
+    else {
         return (best, first);
     };
     let mut runs = 0;
     let mut fails = |candidate: &Scenario| {
         runs += 1;
         let outcome = live(candidate);
-        let same = outcome.violations.first().is_some_and(|it| it.invariant == invariant);
+        let same = outcome
+            .violations
+            .first()
+            .is_some_and(|it| it.invariant == invariant);
         (same && runs <= RUNS_MAX, runs >= RUNS_MAX)
     };
     // The heartbeat alone, where the violation names one.

@@ -568,7 +568,10 @@ impl Truth {
             _ => healthy,
         };
         let first_run = beat.runs.iter().map(|run| run.started).min().unwrap_or(now);
-        let since_true = beat.last_end_true.min(beat.last_end.unwrap_or(now)).min(first_run);
+        let since_true = beat
+            .last_end_true
+            .min(beat.last_end.unwrap_or(now))
+            .min(first_run);
         self.beats[heartbeat].overdue = Some((deadline, first));
         let waited = healthy - first;
         // Where a clock was set, what clients claim and what the axis says lie apart.
@@ -632,10 +635,16 @@ impl Truth {
     /// The last facts about a heartbeat and everything it shares with others.
     pub(crate) fn neighbourhood(&self, heartbeat: Option<usize>) -> Vec<String> {
         let ours = heartbeat.and_then(|heartbeat| self.beat_facts.get(&heartbeat));
-        let mut facts: Vec<&(i64, String)> = self.facts.iter().chain(ours.into_iter().flatten()).collect();
+        let mut facts: Vec<&(i64, String)> = self
+            .facts
+            .iter()
+            .chain(ours.into_iter().flatten())
+            .collect();
         facts.sort_by_key(|(at, _)| *at);
         let shown = facts.iter().rev().take(FACTS_SHOWN).rev();
-        shown.map(|(at, text)| format!("{} {at} {text}", UnixMicros(*at).timestamp())).collect()
+        shown
+            .map(|(at, text)| format!("{} {at} {text}", UnixMicros(*at).timestamp()))
+            .collect()
     }
 
     pub(crate) fn figures(&mut self, now: i64, outcome: &mut Outcome) {

@@ -185,7 +185,12 @@ impl World {
                 if self.broken(Mutant::FinishIgnoresClaim) {
                     // As if the row were named by its number alone.
                     for row in &mut rows {
-                        row.claim = self.truth.claims.get(&row.number).copied().unwrap_or(row.claim);
+                        row.claim = self
+                            .truth
+                            .claims
+                            .get(&row.number)
+                            .copied()
+                            .unwrap_or(row.claim);
                     }
                 }
                 let result = self.model.finish(held, &rows);
@@ -265,7 +270,8 @@ impl World {
             for heartbeat in &due.heartbeats {
                 let beat = self.numbers.get(heartbeat).copied();
                 let at = self.agenda.now;
-                self.truth.fact(at, beat, || format!("judged as of {}", due.asof.0));
+                self.truth
+                    .fact(at, beat, || format!("judged as of {}", due.asof.0));
             }
         }
         let result = self.model.elapse(held, &due);

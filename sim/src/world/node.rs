@@ -468,7 +468,10 @@ impl World {
             // It may be committed all the same, with looks that are earlier than the wheel knows.
             let targets = run.targets.remove(batch).unwrap_or_default();
             if result.is_err() && !forgets_targets {
-                let looks = targets.into_iter().map(|heartbeat| (heartbeat, now)).collect();
+                let looks = targets
+                    .into_iter()
+                    .map(|heartbeat| (heartbeat, now))
+                    .collect();
                 run.engine.step(now, Input::Filed(looks), &mut run.commands);
             }
         }
@@ -654,7 +657,8 @@ impl World {
         let heartbeat = message.heartbeat;
         if durable {
             self.outcome.acknowledged += 1;
-            if !message.stored {
+            // One to a heartbeat that was deleted is answered 404.
+            if !message.stored && !self.jobs[heartbeat].gone {
                 self.truth
                     .owed
                     .push((tried.message, heartbeat, self.agenda.now));
