@@ -36,7 +36,7 @@ pub fn unreadable(
 
 /// It can be read again at `now`: the incident of that closes, and it is told. No news of the job itself,
 /// so where another incident of it is open, this one does not say *up*.
-pub fn readable_again(state: &mut State, incident: IncidentFacts, now: UnixMicros) -> Effects {
+pub fn readable_again(state: &mut State, incident: &IncidentFacts, now: UnixMicros) -> Effects {
     state.version += 1;
     state.alerts = state.alerts.saturating_add(1);
     let closing = Closing::Readable;
@@ -129,7 +129,7 @@ mod tests {
         let heartbeat = HeartbeatId(uuid::Uuid::from_u128(7));
         let ours = IncidentFacts::unreadable(heartbeat, 1, NOW);
         let mut state = begin_anew(&settings, NOW, 1, 1);
-        let told = readable_again(&mut state.clone(), ours.clone(), NOW);
+        let told = readable_again(&mut state.clone(), &ours, NOW);
         assert_eq!(told.alerts[0].kind, AlertKind::Up);
         let gaps = GapLedger::default();
         let around = Surroundings {
@@ -138,7 +138,7 @@ mod tests {
         };
         let later = NOW + Duration::from_secs(7_200);
         elapse(heartbeat, &settings, &mut state, around, later);
-        let told = readable_again(&mut state, ours, later);
+        let told = readable_again(&mut state, &ours, later);
         assert_eq!(told.alerts[0].kind, AlertKind::Reminder);
         assert_eq!(told.alerts[0].status, Status::Down);
         assert_eq!(told.alerts[0].sequence, 3);

@@ -251,7 +251,7 @@ pub(crate) fn mend(
     let heartbeat_short = short(heartbeat.0);
     tracing::info!(heartbeat = %heartbeat_short, "a heartbeat can be read again");
     let incident = IncidentFacts::unreadable(heartbeat, row.get(0)?, row.get(1)?);
-    let effects = readable_again(state, incident, now);
+    let effects = readable_again(state, &incident, now);
     let about = About {
         heartbeat,
         settings,

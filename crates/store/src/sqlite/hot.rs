@@ -10,6 +10,7 @@ use nightbeat_domain::{
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use super::broken::{Whom, tell_broken};
 use super::portable::{Portable, failed};
 use super::rows::{Loaded, insert_run, insert_signal, optional_uuid_at, read, uuid_at, write};
 use super::writer::{Shared, Writer};
@@ -18,6 +19,9 @@ use crate::codec::{self, short};
 use crate::effects;
 use crate::hot::{Done, Elapse, Record};
 use crate::{Arrival, NewHeartbeat, Recorded, Result, StoreError, Target, Watched};
+
+/// What becomes of the writer's markers of broken heartbeats once a transaction is committed; `None`: they go.
+type Markers = Vec<(HeartbeatId, Option<Marker>)>;
 
 /// One transaction on the hot path.
 struct Hot<'t, 'w> {
@@ -28,8 +32,7 @@ struct Hot<'t, 'w> {
     /// Every signal received up to this instant has been recorded or refused.
     watermark: UnixMicros,
     now: UnixMicros,
-    /// What becomes of the writer's markers of broken heartbeats once this is committed; `None`: they go.
-    markers: Vec<(HeartbeatId, Option<Marker>)>,
+    markers: Markers,
     done: Done,
 }
 
@@ -136,60 +139,6 @@ fn judge_all(writer: &mut Writer, request: &Elapse, heartbeats: &[HeartbeatId]) 
             })
         }
         (result, _) => result,
-    }
-}
-
-/// Whose rows cannot be read.
-enum Whom<'a> {
-    Heartbeat(HeartbeatId),
-    Target(&'a Target),
-}
-
-/// Tells that a heartbeat is broken, in a transaction of its own, where that is news; how many deliveries
-/// were queued. What cannot be told now is tried again when the heartbeat is looked at again, each minute.
-fn tell_broken(
-    writer: &mut Writer,
-    whom: &Whom<'_>,
-    error: &str,
-    since: UnixMicros,
-    now: UnixMicros,
-) -> u32 {
-    let now = now.max(since);
-    let known = match whom {
-        Whom::Heartbeat(id) | Whom::Target(Target::Id(id)) => writer.broken.get(id),
-        Whom::Target(Target::Slug { .. }) => None,
-    };
-    if known.is_some_and(|marker| marker.is_told(now)) {
-        return 0;
-    }
-    let noted = writer.transaction(|connection, _| {
-        let mut sql = Portable::new(connection);
-        let heartbeat = match whom {
-            Whom::Heartbeat(id) => Some(*id),
-            Whom::Target(target) => broken::target(&mut sql, target)?,
-        };
-        let Some(heartbeat) = heartbeat else {
-            return Ok(None);
-        };
-        let (marker, deliveries) = broken::note(&mut sql, heartbeat, error, since, now)?;
-        Ok(Some((heartbeat, marker, deliveries)))
-    });
-    match noted {
-        Ok(Some((heartbeat, marker, deliveries))) => {
-            writer.broken.insert(heartbeat, marker);
-            deliveries
-        }
-        Ok(None) => {
-            tracing::error!(
-                error,
-                "a signal cannot be recorded, and its heartbeat cannot be found"
-            );
-            0
-        }
-        Err(failed) => {
-            tracing::error!(error, %failed, "a heartbeat is broken, and that cannot be told now");
-            0
-        }
     }
 }
 
@@ -474,7 +423,7 @@ impl<'t, 'w> Hot<'t, 'w> {
     }
 
     /// Writes back what changed, in the order of the keys: neighbours share pages.
-    fn finish(mut self) -> Result<(Done, Vec<(HeartbeatId, Option<Marker>)>)> {
+    fn finish(mut self) -> Result<(Done, Markers)> {
         let mut changed: Vec<(HeartbeatId, Loaded)> = self
             .loaded
             .drain()

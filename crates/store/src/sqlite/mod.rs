@@ -1,6 +1,7 @@
 //! SQLite: one writer thread, a few readers, one file.
 
 mod backup;
+mod broken;
 mod check;
 mod checkpoint;
 mod file_system;
@@ -26,8 +27,7 @@ use self::writer::{Writer, WriterHandle};
 use crate::hot::{Done, Elapse, Record};
 use crate::sql::Sql;
 use crate::{
-    PruneCursor, PruneProgress, Result, Retention, StoreError, broken, effects, migrate, outbox,
-    retention,
+    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, outbox, retention,
 };
 
 /// A SQLite file, opened.
@@ -59,7 +59,7 @@ impl Sqlite {
             if serves {
                 outbox::free_leases(sql)?;
             }
-            let markers = broken::markers(sql)?;
+            let markers = crate::broken::markers(sql)?;
             Ok((effects::gaps(sql)?, effects::alive_until(sql)?, markers))
         })?;
         let copier = if serves {
