@@ -292,6 +292,8 @@ impl Beat {
     pub(crate) fn stepped(&mut self, step: &Step, at: i64) {
         match step {
             Step::Edit(settings) => {
+                // Below the threshold a run that is too long is counted without a word.
+                self.tell_runs(at);
                 self.settings = Arc::new(settings.clone());
                 self.edited = at;
             }
