@@ -96,8 +96,8 @@ impl FromStr for Mutant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.iter().find(|(_, name)| *name == text);
-        named.map(|(mutant, _)| *mutant).ok_or_else(|| {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text);
+        found.map(|(mutant, _)| *mutant).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.iter().map(|(_, name)| *name).collect();
             format!("\"{text}\" is none of: {}", names.join(", "))
         })

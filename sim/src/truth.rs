@@ -45,6 +45,10 @@ pub(crate) struct Open {
 }
 
 /// What really happened to one heartbeat.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and they come in all combinations"
+)]
 #[derive(Debug)]
 pub(crate) struct Beat {
     pub(crate) id: HeartbeatId,

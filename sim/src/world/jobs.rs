@@ -95,7 +95,7 @@ impl World {
         let settings = &job.spec.settings;
         let grace = settings.grace.as_micros() as i64;
         let aimed = job.random.chance(job.spec.aimed);
-        let typical = (job.spec.run.0 + job.spec.run.1) / 2;
+        let typical = i64::midpoint(job.spec.run.0, job.spec.run.1);
         if let Some(interval) = settings.schedule.interval() {
             let interval = interval.duration().as_micros() as i64;
             if aimed {

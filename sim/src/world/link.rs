@@ -167,10 +167,16 @@ impl World {
             Op::ElapseRead(due, read) => {
                 let result = self.model.elapse_write(held, &due, &read);
                 self.absorb(node, &[], Some(due.asof));
-                Some(Happened::Elapsed(due.heartbeats, result.map_err(trouble)))
+                Some(Happened::Elapsed(
+                    due.heartbeats,
+                    result.map_err(|error| trouble(&error)),
+                ))
             }
             Op::Claim(wish) => {
-                let mut result = self.model.claim(held, &wish).map_err(trouble);
+                let mut result = self
+                    .model
+                    .claim(held, &wish)
+                    .map_err(|error| trouble(&error));
                 self.absorb(node, &[], None);
                 if let Ok(rows) = &mut result {
                     for row in rows.iter() {
@@ -216,7 +222,7 @@ impl World {
             Op::Act(act, now) => self.perform_act(node, act, now),
             #[cfg(feature = "mutants")]
             Op::SecondHalf => {
-                drop(self.model.commit_second_half().is_ok());
+                let _ = self.model.commit_second_half();
                 self.absorb(node, &[], None);
                 Some(Happened::Queued)
             }
@@ -247,7 +253,10 @@ impl World {
         if stored && self.trapped(node, Site::Committed) {
             return None;
         }
-        Some(Happened::Recorded(batch, result.map_err(trouble)))
+        Some(Happened::Recorded(
+            batch,
+            result.map_err(|error| trouble(&error)),
+        ))
     }
 
     fn elapse(&mut self, node: usize, held: Option<Held>, mut due: Elapse) -> Option<Happened> {
@@ -280,7 +289,10 @@ impl World {
         if decided && self.trapped(node, Site::Judged) {
             return None;
         }
-        Some(Happened::Elapsed(due.heartbeats, result.map_err(trouble)))
+        Some(Happened::Elapsed(
+            due.heartbeats,
+            result.map_err(|error| trouble(&error)),
+        ))
     }
 
     #[cfg(feature = "mutants")]
@@ -348,7 +360,7 @@ impl World {
         };
         let marked = rows.iter().filter(|row| all || row.digest);
         let marked: Vec<_> = marked.map(sent).collect();
-        drop(self.model.finish(held, &marked).is_ok());
+        let _ = self.model.finish(held, &marked);
         if digests {
             rows.retain(|row| !row.digest);
         }
@@ -375,7 +387,7 @@ impl World {
     pub(super) fn set_mutant(&self) {}
 }
 
-fn trouble(error: model::Error) -> Trouble {
+fn trouble(error: &model::Error) -> Trouble {
     match error {
         model::Error::Fenced(_) => Trouble::Fenced,
         model::Error::Store(_) => Trouble::Failed,

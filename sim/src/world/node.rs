@@ -143,13 +143,11 @@ impl World {
     /// The instant on a node's axis; where no process runs, the one at which its axis would start.
     pub(crate) fn axis(&mut self, node: usize) -> UnixMicros {
         let reading = self.reading(node);
-        match &mut self.nodes[node].run {
-            Some(run) => run.intake.now(reading),
-            None => {
-                let floor = self.model.alive_until().unwrap_or(UnixMicros::MIN);
-                UnixMicros(reading.wall_micros).max(floor)
-            }
+        if let Some(run) = &mut self.nodes[node].run {
+            return run.intake.now(reading);
         }
+        let floor = self.model.alive_until().unwrap_or(UnixMicros::MIN);
+        UnixMicros(reading.wall_micros).max(floor)
     }
 
     pub(crate) fn life(&self, node: usize) -> Life {
@@ -420,7 +418,7 @@ impl World {
             let axis = UnixMicros(self.nodes[node].reading(now, false).wall_micros);
             let held = crate::model::Held { lease, now: axis };
             // One that is fenced already has nothing to leave.
-            drop(self.model.leave(held, &[]).is_ok());
+            let _ = self.model.leave(held, &[]);
             self.absorb(node, &[], None);
         }
         self.reset(run.pending);

@@ -54,7 +54,7 @@ impl World {
     }
 
     /// A message reaches its receiver.
-    pub(super) fn deliver(&mut self, life: Life, message: u64, deliveries: Vec<Claimed>) {
+    pub(super) fn deliver(&mut self, life: Life, message: u64, deliveries: &[Claimed]) {
         if !self.lives(life) {
             return;
         }
@@ -84,7 +84,7 @@ impl World {
             Some(Mood::LosesAnswers) => (true, SEND_TIMEOUT, taken(false, None)),
         };
         if takes {
-            for delivery in &deliveries {
+            for delivery in deliveries {
                 self.accept(life.node, number, delivery);
             }
             if self.trapped(life.node, Site::Sent) {
