@@ -219,7 +219,7 @@ impl Story {
                 }
                 Event::Step(Step::RunLimit(minutes)) => {
                     beat.edit(at, |settings| {
-                        settings.max_run_time = Some(MINUTE * minutes)
+                        settings.max_run_time = Some(MINUTE * minutes);
                     });
                 }
                 Event::Step(Step::PauseAndResume) => beat.pause_and_resume(at),
