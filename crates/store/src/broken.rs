@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use nightbeat_domain::{
-    AlertKind, AlertSnapshot, Gap, GapKind, HeartbeatFacts, HeartbeatId, IncidentChange,
-    IncidentFacts, IncidentId, ProjectId, Schedule, Settings, State, UnixMicros, readable_again,
-    unreadable,
+    AlertKind, AlertSnapshot, DeliveryId, Gap, GapKind, HeartbeatFacts, HeartbeatId,
+    IncidentChange, IncidentFacts, IncidentId, ProjectId, Schedule, Settings, State, UnixMicros,
+    readable_again, unreadable,
 };
 
 use crate::codec::{json, short};
@@ -306,12 +306,37 @@ fn next_numbers(sql: &mut dyn Sql, heartbeat: HeartbeatId, now: UnixMicros) -> R
 
 fn next_sequence(sql: &mut dyn Sql, heartbeat: HeartbeatId, now: UnixMicros) -> Result<u32> {
     let (_, alerts) = counted(sql, heartbeat, now)?;
-    let sequence = alerts.saturating_add(1);
+    let mut sequence = alerts.saturating_add(1);
+    // A damaged count may be one that was passed long ago: then the alerts of these numbers are there.
+    if is_given(sql, heartbeat, sequence)? {
+        sequence = sequence.max(seconds(now));
+    }
     sql.execute(
         "UPDATE heartbeat_state SET alerts = $2 WHERE id = $1 AND alerts BETWEEN 0 AND $2",
         &[heartbeat.into(), sequence.into()],
     )?;
     Ok(sequence)
+}
+
+/// Whether the heartbeat's project has a delivery of its alert with this number.
+fn is_given(sql: &mut dyn Sql, heartbeat: HeartbeatId, sequence: u32) -> Result<bool> {
+    let channels = sql.query(
+        "SELECT c.id FROM channel c JOIN heartbeat h ON h.project = c.project WHERE h.id = $1",
+        &[heartbeat.into()],
+    )?;
+    for channel in channels {
+        let id = DeliveryId::derive(heartbeat, sequence, channel.get(0)?);
+        let query = "SELECT 1 FROM delivery WHERE id = $1";
+        if sql.first(query, &[id.into()])?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Seconds since 1970: a number that no heartbeat's alerts reach by being counted.
+fn seconds(now: UnixMicros) -> u32 {
+    u32::try_from(now.0 / 1_000_000).unwrap_or(u32::MAX / 2)
 }
 
 /// How many incidents and alerts a heartbeat has had, or more: no number after these was ever given.
@@ -330,11 +355,9 @@ pub(crate) fn counted(
     let incidents: Option<u32> =
         readable(sql, &format!("SELECT incidents FROM {state}"), heartbeat)?;
     let alerts: Option<u32> = readable(sql, &format!("SELECT alerts FROM {state}"), heartbeat)?;
-    // Nobody has had an alert each second since 1970.
-    let seconds = u32::try_from(now.0 / 1_000_000).unwrap_or(u32::MAX / 2);
     Ok((
         incidents.unwrap_or(0).max(listed),
-        alerts.unwrap_or(seconds),
+        alerts.unwrap_or_else(|| seconds(now)),
     ))
 }
 

@@ -343,6 +343,29 @@ async fn an_edit_begins_a_state_anew_that_cannot_be_read() {
     }
 }
 
+/// A count that is lower than it was gives numbers that are taken: the judgement fails, and the alert of
+/// that must not fail for the same reason. After it, the counts are sound again.
+#[tokio::test]
+async fn counts_that_were_set_back_are_told_and_mend_themselves() {
+    let house = House::new().await;
+    let id = house.heartbeat(1, &hourly()).await;
+    house.record(vec![success(id, START)]).await;
+    judged(&house, id, DEADLINE).await;
+    house.record(vec![success(id, DEADLINE + MINUTE)]).await;
+    house.raw("UPDATE heartbeat_state SET incidents = 0, alerts = 0");
+    let missed = DEADLINE + 3 * HOUR;
+    assert_eq!(judged(&house, id, missed).await.deliveries, 2);
+    let (_, told) = last_told(&house);
+    assert_eq!(told.alert.incident.unwrap().cause, Cause::Internal);
+    let done = judged(&house, id, missed + MINUTE).await;
+    assert_eq!(done.deliveries, 4, "it can be judged again, and is overdue");
+    let phase = house.state(id).await.phase;
+    assert!(
+        matches!(phase, Phase::Down | Phase::Unverified),
+        "{phase:?}"
+    );
+}
+
 #[tokio::test]
 async fn what_somebody_has_seen_is_not_told_again() {
     let (house, id) = broken_by(NO_STATE).await;
