@@ -66,7 +66,7 @@ pub(crate) struct Ended {
 
 const PROJECTS: u128 = 2;
 const CHANNELS: u128 = 5;
-const HEARTBEATS: u128 = 7;
+const HEARTBEATS: usize = 7;
 const SLUGS: [&str; 4] = ["backup", "dump", "sync", "report"];
 
 pub(crate) fn project(number: u128) -> ProjectId {
@@ -77,8 +77,9 @@ fn channel(number: u128) -> ChannelId {
     ChannelId(Uuid::from_u128(0xC0_0000 + number))
 }
 
-fn heartbeat(number: u128) -> HeartbeatId {
-    HeartbeatId(Uuid::from_u128(0xB0_0000 + number))
+/// Ids are random, so that one that was removed never comes again: the next of its number has another.
+fn heartbeat(number: usize, life: u128) -> HeartbeatId {
+    HeartbeatId(Uuid::from_u128(0xB0_0000 + number as u128 + 0x100 * life))
 }
 
 pub(crate) struct Generator {
@@ -88,6 +89,8 @@ pub(crate) struct Generator {
     /// What the last claims gave out.
     claimed: Vec<(DeliveryId, i64)>,
     gaps: Vec<Gap>,
+    /// Which of its number each heartbeat is.
+    lives: [u128; HEARTBEATS],
 }
 
 impl Generator {
@@ -98,6 +101,7 @@ impl Generator {
             windows: 0,
             claimed: Vec::new(),
             gaps: Vec::new(),
+            lives: [0; HEARTBEATS],
         }
     }
 
@@ -124,7 +128,7 @@ impl Generator {
         ));
         for number in 0..4 {
             let home = project(u128::from(number == 3));
-            let new = self.new_heartbeat(heartbeat(number));
+            let new = self.new_heartbeat(heartbeat(number, 0));
             first.push(Operation::InsertHeartbeat(home, new));
         }
         first
@@ -152,6 +156,10 @@ impl Generator {
             80..84 => Operation::InsertHeartbeat(home, self.new_heartbeat(id)),
             84..86 => {
                 let home = self.home_of(model, id, home);
+                if model.project_of(id) == Some(home) {
+                    let number = (id.0.as_u128() & 0xFF) as usize;
+                    self.lives[number] += 1;
+                }
                 Operation::DeleteHeartbeat(home, id, self.now)
             }
             86..88 => {
@@ -189,7 +197,16 @@ impl Generator {
     }
 
     fn heartbeat(&mut self) -> HeartbeatId {
-        heartbeat(self.random.below(HEARTBEATS as u64).into())
+        let number = self.random.below(HEARTBEATS as u64) as usize;
+        heartbeat(number, self.lives[number])
+    }
+
+    /// A heartbeat, or at times one that was removed.
+    fn known_heartbeat(&mut self) -> HeartbeatId {
+        let number = self.random.below(HEARTBEATS as u64) as usize;
+        let life = self.lives[number];
+        let before = u128::from(self.random.percent(10));
+        heartbeat(number, life.saturating_sub(before))
     }
 
     /// Mostly the project in which it lives.
@@ -286,7 +303,7 @@ impl Generator {
 
     fn arrival(&mut self, model: &Model) -> Arrival {
         let target = if self.random.percent(80) {
-            Target::Id(self.heartbeat())
+            Target::Id(self.known_heartbeat())
         } else {
             Target::Slug {
                 ping_key: format!("key-{}", self.random.below(3)),
@@ -368,7 +385,9 @@ impl Generator {
     }
 
     fn elapse(&mut self, model: &Model) -> Elapse {
-        let mut heartbeats: Vec<HeartbeatId> = (0..HEARTBEATS).map(heartbeat).collect();
+        let mut heartbeats: Vec<HeartbeatId> = (0..HEARTBEATS)
+            .map(|it| heartbeat(it, self.lives[it]))
+            .collect();
         let share = self.random.pick(&[20, 60, 100]);
         heartbeats.retain(|_| self.random.percent(share));
         let asof = match self.random.below(10) {
