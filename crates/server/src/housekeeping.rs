@@ -176,6 +176,7 @@ async fn pause(span: Duration, shutdown: &mut Shutdown) -> bool {
 #[cfg(test)]
 mod tests {
     use nightbeat_domain::{HeartbeatId, UnixMicros};
+    use nightbeat_store::damage::stray_state;
     use nightbeat_store::hot::Elapse;
     use nightbeat_store::{Opener, Store};
 
@@ -190,15 +191,7 @@ mod tests {
         count_once(&store, &metrics).await;
         assert_eq!(metrics.broken_heartbeats.get(), 0);
         let id = HeartbeatId(uuid::Uuid::from_u128(7));
-        let breaking = store.write(move |sql| {
-            sql.execute(
-                "INSERT INTO heartbeat_state (id, settings, phase, armed_at, failures, successes,
-                                              signals, incidents, alerts, version)
-                 VALUES ($1, 1, 77, 0, 0, 0, 0, 0, 0, 0)",
-                &[id.into()],
-            )
-        });
-        breaking.await.unwrap();
+        stray_state(&store, id).await.unwrap();
         let now = UnixMicros::from_seconds(1_795_312_800);
         let judging = store.elapse(Elapse {
             heartbeats: vec![id],

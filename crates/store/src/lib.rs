@@ -8,6 +8,8 @@ mod arrival;
 mod broken;
 mod codec;
 pub mod control;
+#[cfg(feature = "damage")]
+pub mod damage;
 pub mod dump;
 mod effects;
 mod error;

@@ -1,32 +1,32 @@
 //! A heartbeat that the server cannot read: it is shown, hides no other, and can be mended.
 
-use nightbeat_domain::{Signal, SignalKind};
+use nightbeat_domain::{HeartbeatId, Signal, SignalKind};
+use nightbeat_store::damage::{Damage, damage};
 use serde_json::{Value, json};
 
 use crate::support::{Api, items};
 
-async fn damage(api: &Api, sql: &'static str) {
-    let damaged = api.store.write(move |store| store.execute(sql, &[])).await;
-    assert_eq!(damaged.unwrap(), 1, "{sql}");
+/// Breaks a row of the heartbeat that the API answered with.
+async fn breaks(api: &Api, heartbeat: &Value, what: Damage) {
+    let id = HeartbeatId(heartbeat["id"].as_str().unwrap().parse().unwrap());
+    damage(&api.store, id, what).await.unwrap();
 }
 
-/// Two jobs with settings of their own; the first one's schedule is none that this version takes.
+/// A job whose schedule is none that this version takes.
 async fn with_a_broken_schedule() -> (Api, Value) {
     let api = Api::new().await;
     let cron = json!({"cron": "30 3 * * *", "timezone": "UTC"});
     let body = json!({"name": "ill", "schedule": cron, "grace": 1234});
     let ill = api.post("/heartbeats", body).await.is(201);
-    api.heartbeat("well").await;
-    let refused =
-        "UPDATE settings SET json = replace(json, '30 3', '30 33') WHERE json LIKE '%30 3%'";
-    damage(&api, refused).await;
+    breaks(&api, &ill, Damage::Schedule).await;
     (api, ill)
 }
 
 #[tokio::test]
 async fn one_broken_row_hides_no_other() {
     let (api, ill) = with_a_broken_schedule().await;
-    damage(&api, "UPDATE heartbeat SET tags = '{' WHERE slug = 'well'").await;
+    let well = api.heartbeat("well").await;
+    breaks(&api, &well, Damage::Tags).await;
     let list = api.get("/heartbeats").await.is(200);
     let shown = items(&list);
     assert_eq!(shown.len(), 2);
@@ -81,8 +81,8 @@ async fn an_edit_that_names_the_schedule_mends_it() {
 #[tokio::test]
 async fn a_state_that_cannot_be_read_is_mended_by_any_edit() {
     let api = Api::new().await;
-    api.heartbeat("job").await;
-    damage(&api, "UPDATE heartbeat_state SET rare = '{'").await;
+    let job = api.heartbeat("job").await;
+    breaks(&api, &job, Damage::State).await;
     let shown = api.get("/heartbeats/job").await.is(200);
     assert_eq!(shown["status"], "unverified");
     let mended = api

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use nightbeat_store::damage::{Damage, damage};
+
 use crate::support::{Answer, start, start_empty, talk};
 
 async fn get(address: SocketAddr, path: &str, cookie: &str) -> Answer {
@@ -182,11 +184,8 @@ async fn a_heartbeat_that_cannot_be_read_hides_no_other_in_the_list() {
     let nightbeat = start(|_| {}).await;
     let ill = nightbeat.heartbeat("ill").await;
     nightbeat.heartbeat("well").await;
-    let damage = nightbeat.server.store().write(move |sql| {
-        let damage = "UPDATE heartbeat_state SET rare = '<' WHERE id = $1";
-        sql.execute(damage, &[ill.into()])
-    });
-    assert_eq!(damage.await.unwrap(), 1);
+    let broken = damage(nightbeat.server.store(), ill, Damage::State);
+    broken.await.unwrap();
     let form = format!("key={}", nightbeat.keys.read_only_key);
     let signed_in = post(nightbeat.address(), "/sign-in", &form, "").await;
     let list = get(nightbeat.address(), "/", &cookie(&signed_in)).await;

@@ -8,6 +8,7 @@ use axum::routing::get;
 use nightbeat_server::config::Config;
 use nightbeat_server::http::{self, App, Shutdown};
 use nightbeat_server::ingest::Ingest;
+use nightbeat_store::damage::{Damage, damage};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -58,11 +59,8 @@ async fn a_heartbeat_that_cannot_be_read_costs_nobody_else() {
         nightbeat.heartbeat("ill").await,
         nightbeat.heartbeat("well").await,
     );
-    let damage = nightbeat.server.store().write(move |sql| {
-        let damage = "UPDATE heartbeat_state SET rare = '{' WHERE id = $1";
-        sql.execute(damage, &[ill.into()])
-    });
-    assert_eq!(damage.await.unwrap(), 1);
+    let broken = damage(nightbeat.server.store(), ill, Damage::State);
+    broken.await.unwrap();
     let refused = nightbeat.get(&format!("/ping/{ill}")).await;
     let answer = (refused.status, refused.body.as_str());
     assert_eq!(answer, (500, "cannot be stored"), "not on disk, so no 200");
