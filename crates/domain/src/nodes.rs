@@ -5,7 +5,29 @@
 //! signal that it received up to its *watermark* is recorded, or its refusal is in the gap ledger.
 //!
 //! All of it is pure: a store reads the rows in its transaction, calls this, and writes back what changed.
-//! `now` is always the store's own clock.
+//!
+//! # Time
+//! `now` is always the cluster's time ([`cluster_time`]), never a node's clock: the database's own clock, but
+//! never before what a node has stored. Set back, it stands still at most until the next transaction: the
+//! nodes' axes go on with their boot clocks, and take it along with their watermarks, while they melt
+//! towards it. Set forward by more than the lease, everybody's lease is over, which is a gap since each
+//! node's watermark; by less, each node that follows enters the step as a gap.
+//!
+//! # What is lost with a lease
+//! A node whose lease is void stores nothing of what it holds, ever: others may have judged past its stamps.
+//! It answers 503 to all of it, drops what it had claimed (the claims run out), and joins again with an empty
+//! inbox and a fresh axis, in the same process. From its watermark until it was taken for lost is a gap; so
+//! whoever sends signals to nodes must have stopped sending them to this one by then
+//! ([`NODE_READY_LEFT_MIN`]).
+//!
+//! # Misses that nobody sees
+//! A deadline is judged when every node has come past it ([`asof`]). A signal that one node receives after the
+//! deadline but stores before that ends the silence unseen: another node may hold a signal that came in
+//! time, so nothing may be claimed, and afterwards the job is known to be well. So with several nodes a job
+//! may be late by as much as the others lag behind before that is told: by a beat as a rule, by a lease
+//! while a node is being lost. It is the patience that a gap at the deadline itself is given too, which is
+//! never under a minute; silence that goes on is told, always. With one node nothing lags, and every miss is
+//! told.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,6 +44,11 @@ pub const NODE_BEAT_EVERY: Duration = Duration::from_secs(1);
 /// A node takes no more signals with less than this left of its lease: what it took could be fenced off
 /// before it is stored.
 pub const NODE_LEASE_LEFT_MIN: Duration = Duration::from_secs(2);
+
+/// A node says that it is not ready with less than this left of its lease. A balancer that asks each second
+/// and believes the third answer sends nothing there any more by the time it takes nothing: what is refused
+/// after others took the node for lost, nobody could enter into the ledger.
+pub const NODE_READY_LEFT_MIN: Duration = Duration::from_secs(6);
 
 /// A node: chosen once for a machine or a container, the same after each of its restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,6 +130,17 @@ impl NodeRow {
         self.left = true;
         gap(self.watermark, now)
     }
+}
+
+/// The cluster's time, where the database's clock says `clock`: it never goes back behind what is on record.
+/// `alive_until`: the instant up to which any node is known to have received.
+pub fn cluster_time(
+    rows: &[NodeRow],
+    alive_until: Option<UnixMicros>,
+    clock: UnixMicros,
+) -> UnixMicros {
+    let known = rows.iter().map(|row| row.watermark);
+    known.chain(alive_until).fold(clock, UnixMicros::max)
 }
 
 /// Takes the nodes whose lease is over for lost; the gaps that they leave. Call it in the transaction of
@@ -294,6 +332,31 @@ mod tests {
         let first = join(&mut rows, ONE, Some(at(108)), at(500));
         assert_eq!(first.gaps, [lost(103, 500), lost(108, 500), lost(108, 500)]);
         assert!(first.alone);
+    }
+
+    #[test]
+    fn time_never_goes_back_behind_what_is_on_record() {
+        let (mut rows, one, _) = two();
+        assert_eq!(cluster_time(&rows, None, at(200)), at(200));
+        assert_eq!(cluster_time(&rows, None, at(50)), at(101));
+        assert_eq!(cluster_time(&rows, Some(at(103)), at(50)), at(103));
+        // The nodes take it along: a lost one is noticed whatever the database's clock does.
+        for second in 102..=111 {
+            let now = cluster_time(&rows, None, at(50));
+            rows[0].renew(one, at(second), now).unwrap();
+        }
+        let now = cluster_time(&rows, None, at(50));
+        assert_eq!(reap(&mut rows, now), [lost(101, 111)]);
+    }
+
+    #[test]
+    fn a_database_clock_set_forward_by_more_than_the_lease_is_a_gap() {
+        let (mut rows, one, _) = two();
+        let now = cluster_time(&rows, None, at(4_000));
+        assert_eq!(rows[0].renew(one, at(102), now), Err(Fenced));
+        let again = join(&mut rows, ONE, Some(at(101)), now);
+        assert!(again.gaps.contains(&lost(100, 4_000)));
+        assert_eq!(rows[0].watermark, at(4_000));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! The axis runs with the machine's boot clock, which no one can set and which goes on while the machine
 //! is suspended. Wall time sets it once, at the start; after that a wall clock that drifts pulls it along
 //! slowly, and one that is set forward is followed in one step that counts as a gap.
+//!
+//! Where several nodes share a database, it is the database's clock that the axis follows, and no node's
+//! wall clock means anything. What it said is known only to the time that the question took: an axis
+//! that lies within that is left alone.
 
 use nightbeat_domain::{Gap, GapKind, UnixMicros};
 
@@ -21,6 +25,9 @@ pub struct SteadyClock {
     /// What to add to the boot clock.
     offset_micros: i64,
     last: Reading,
+    /// Where the axis follows a database: what to add to the boot clock, at least and at most, by the last
+    /// answer.
+    database: Option<(i64, i64)>,
 }
 
 /// The wall clock differs from the axis by more than this: somebody set it.
@@ -37,7 +44,27 @@ impl SteadyClock {
         Self {
             offset_micros: reading.wall_micros.max(floor) - reading.boot_micros,
             last: reading,
+            database: None,
         }
+    }
+
+    /// An axis that follows a database's clock, which said `clock` to what was asked before `answered`. It
+    /// starts there: no later than the database's clock, and never before what it said.
+    pub fn start_by_database(answered: Reading, clock: UnixMicros) -> Self {
+        let offset_micros = clock.0.saturating_sub(answered.boot_micros);
+        Self {
+            offset_micros,
+            last: answered,
+            database: Some((offset_micros, offset_micros)),
+        }
+    }
+
+    /// The database's clock said `clock` at some instant from `asked` to `answered`. [`Self::follow`] does
+    /// the rest.
+    pub fn database_said(&mut self, asked: Reading, answered: Reading, clock: UnixMicros) {
+        let least = clock.0.saturating_sub(answered.boot_micros);
+        let most = clock.0.saturating_sub(asked.boot_micros);
+        self.database = Some((least, most.max(least)));
     }
 
     /// The instant of a reading on the axis. Does not move the axis, so anyone may ask.
@@ -50,13 +77,21 @@ impl SteadyClock {
         self.instant(reading).0.saturating_sub(reading.wall_micros)
     }
 
-    /// Lets the axis follow the wall clock. A step forward is followed at once, and answered as the gap
+    /// How far the axis is ahead of the clock that it follows, as far as is known.
+    fn ahead_micros(&self, reading: Reading) -> i64 {
+        match self.database {
+            None => self.ahead_of_wall_micros(reading),
+            Some((least, most)) => self.offset_micros - self.offset_micros.clamp(least, most),
+        }
+    }
+
+    /// Lets the axis follow the wall clock, or the database's. A step forward is followed at once, and answered as the gap
     /// that it is: what fell due in it was never waited for. A step back is never followed by standing
     /// still: the axis goes on, and the difference melts at 5 ms a second.
     pub fn follow(&mut self, reading: Reading) -> Option<Gap> {
         let passed = reading.boot_micros.saturating_sub(self.last.boot_micros);
         self.last = reading;
-        let ahead = self.ahead_of_wall_micros(reading);
+        let ahead = self.ahead_micros(reading);
         let now = self.instant(reading);
         if ahead < -STEP_MICROS {
             self.offset_micros -= ahead;
@@ -119,6 +154,40 @@ mod tests {
         assert_eq!(clock.follow(reading(SECOND, HOUR + SECOND)), None);
         let later = clock.instant(reading(2 * SECOND, HOUR + 2 * SECOND));
         assert!(later.0 > 3 * HOUR + SECOND, "time goes on: {later:?}");
+    }
+
+    #[test]
+    fn an_axis_that_follows_a_database_knows_no_wall_clock() {
+        let mut clock = SteadyClock::start_by_database(reading(SECOND, 0), UnixMicros(HOUR));
+        assert_eq!(clock.follow(reading(2 * SECOND, 9 * HOUR)), None);
+        assert_eq!(
+            clock.instant(reading(2 * SECOND, 9 * HOUR)),
+            UnixMicros(HOUR + SECOND)
+        );
+    }
+
+    #[test]
+    fn a_slow_answer_of_the_database_says_only_what_it_says() {
+        let mut clock = SteadyClock::start_by_database(reading(0, 0), UnixMicros(HOUR));
+        // Said at some instant of twenty seconds: the axis is within.
+        let (asked, answered) = (reading(SECOND, 0), reading(21 * SECOND, 0));
+        clock.database_said(asked, answered, UnixMicros(HOUR + 15 * SECOND));
+        assert_eq!(clock.follow(answered), None);
+        assert_eq!(clock.instant(answered), UnixMicros(HOUR + 21 * SECOND));
+    }
+
+    #[test]
+    fn a_database_clock_set_forward_is_a_gap_and_one_set_back_melts() {
+        let mut clock = SteadyClock::start_by_database(reading(0, 0), UnixMicros(HOUR));
+        let now = reading(SECOND, 0);
+        clock.database_said(now, now, UnixMicros(3 * HOUR));
+        let gap = clock.follow(now).unwrap();
+        assert_eq!(gap.kind, GapKind::ClockJump);
+        assert_eq!((gap.from.0, gap.to.0), (HOUR + SECOND, 3 * HOUR));
+        let now = reading(2 * SECOND, 0);
+        clock.database_said(now, now, UnixMicros(2 * HOUR));
+        assert_eq!(clock.follow(now), None);
+        assert_eq!(clock.instant(now).0, 3 * HOUR + SECOND - 5_000);
     }
 
     #[test]

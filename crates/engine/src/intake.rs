@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nightbeat_domain::nodes::{NODE_LEASE, NODE_LEASE_LEFT_MIN, NODE_READY_LEFT_MIN};
 use nightbeat_domain::{Gap, UnixMicros};
 
 use crate::{Reading, SteadyClock};
@@ -53,6 +54,8 @@ pub struct Intake<A> {
     closed: bool,
     arriving: BTreeMap<u64, UnixMicros>,
     arrivals: u64,
+    /// With several nodes: until when the boot clock lets this node write, in microseconds.
+    lease_ends: Option<i64>,
 }
 
 impl<A> Intake<A> {
@@ -69,7 +72,53 @@ impl<A> Intake<A> {
             closed: false,
             arriving: BTreeMap::new(),
             arrivals: 0,
+            lease_ends: None,
         }
+    }
+
+    /// The intake of a node that has joined others on a database whose clock said `clock`, at some instant
+    /// from `asked` to `answered`. Its lease runs on the boot clock, from before it was asked for: it ends
+    /// here no later than there.
+    pub fn joined(
+        asked: Reading,
+        answered: Reading,
+        clock: UnixMicros,
+        signals_max: usize,
+    ) -> Self {
+        let mut intake = Self::new(answered, None, signals_max);
+        intake.axis = SteadyClock::start_by_database(answered, clock);
+        intake.renewed(asked, answered, clock);
+        intake
+    }
+
+    /// A transaction of this node was stored: its lease is renewed, and the database's clock said `clock` at
+    /// some instant from `asked` to `answered`.
+    pub fn renewed(&mut self, asked: Reading, answered: Reading, clock: UnixMicros) {
+        self.axis.database_said(asked, answered, clock);
+        let ends = asked.boot_micros.saturating_add(micros(NODE_LEASE));
+        self.lease_ends = self.lease_ends.max(Some(ends));
+    }
+
+    /// How much is left of the lease, in microseconds; `None` for one that needs none.
+    fn lease_left(&self, reading: Reading) -> Option<i64> {
+        let ends = self.lease_ends?;
+        Some(ends.saturating_sub(reading.boot_micros))
+    }
+
+    /// Whether a balancer may send signals here: enough is left of the lease for it to hear that there is
+    /// not, before signals are refused.
+    pub fn is_ready(&self, reading: Reading) -> bool {
+        let left = self.lease_left(reading);
+        !self.closed && left.is_none_or(|left| left >= micros(NODE_READY_LEFT_MIN))
+    }
+
+    /// Whether a signal may be taken: there is room, and the lease holds long enough to store it. Where it
+    /// may not it is refused, and that is remembered.
+    pub fn may_take(&mut self, reading: Reading) -> bool {
+        let left = self.lease_left(reading);
+        let over = left.is_some_and(|left| left < micros(NODE_LEASE_LEFT_MIN));
+        self.refused |= over;
+        !over && self.has_room()
     }
 
     /// The instant of a reading.
@@ -146,6 +195,10 @@ impl<A> Intake<A> {
             jump,
         }
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -228,5 +281,21 @@ mod tests {
         assert!(!take(&mut intake, 2).refused);
         intake.close();
         assert!(!intake.has_room());
+    }
+
+    #[test]
+    fn a_node_takes_nothing_that_its_lease_is_too_short_for() {
+        let mut intake: Intake<UnixMicros> =
+            Intake::joined(at(0), at(SECOND), UnixMicros(77 * SECOND), 10);
+        // It counts from before the question, on a clock that nobody can set.
+        assert_eq!(intake.now(at(3 * SECOND)).0, 79 * SECOND);
+        assert!(intake.is_ready(at(4 * SECOND)));
+        assert!(!intake.is_ready(at(4 * SECOND + 1)), "a balancer hears it");
+        assert!(intake.may_take(at(8 * SECOND)), "and meanwhile it takes");
+        assert!(!intake.may_take(at(8 * SECOND + 1)));
+        assert!(take(&mut intake, 9 * SECOND).refused);
+        intake.renewed(at(9 * SECOND), at(10 * SECOND), UnixMicros(85 * SECOND));
+        assert!(intake.may_take(at(17 * SECOND)));
+        assert!(!intake.may_take(at(17 * SECOND + 1)));
     }
 }
