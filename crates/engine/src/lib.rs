@@ -31,7 +31,7 @@ pub use outbox::{
     Answer, CLAIM_PER_CHANNEL, Claimed, Ending, Finished, LANE_CONCURRENCY, LANE_FAILURES_MAX,
     LANE_PROBE_EVERY, LEASE, LEASE_LEFT_MIN, POLL_EVERY, Send,
 };
-pub use retry::{GIVE_UP_AFTER, PAUSES, RETRY_AFTER_MAX, next_try};
+pub use retry::{ATTEMPTS_MIN, GIVE_UP_AFTER, PAUSES, RETRY_AFTER_MAX, next_try};
 pub use wheel::Wheel;
 
 /// How many heartbeats are judged in one transaction: few enough not to delay the signals behind it.

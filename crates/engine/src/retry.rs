@@ -15,8 +15,13 @@ pub const PAUSES: [Duration; 7] = [
     Duration::from_secs(15 * 60),
 ];
 
-/// A delivery older than this is not tried again. It stays visible as failing until someone dismisses it.
+/// A delivery older than this is not tried again, where it was tried often enough. It stays visible as
+/// failing until someone dismisses it.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+/// A delivery is not given up before so many attempts, which take more than five hours: time in which we
+/// were away ourselves is no time in which a receiver failed.
+pub const ATTEMPTS_MIN: u32 = 30;
 
 /// A receiver may ask for a pause of at most this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -32,7 +37,7 @@ pub fn next_try(
     retry_after: Option<Duration>,
     now: UnixMicros,
 ) -> Option<UnixMicros> {
-    if now.since(created_at) >= GIVE_UP_AFTER {
+    if now.since(created_at) >= GIVE_UP_AFTER && attempts >= ATTEMPTS_MIN {
         return None;
     }
     let last = PAUSES.len() - 1;
@@ -100,6 +105,20 @@ mod tests {
         let day = created + GIVE_UP_AFTER;
         assert!(next_try(id, created, 100, None, day - Duration::from_secs(1)).is_some());
         assert_eq!(next_try(id, created, 100, None, day), None);
+    }
+
+    #[test]
+    fn a_day_in_which_we_were_away_gives_nothing_up() {
+        let id = DeliveryId(Uuid::from_u128(7));
+        let after_days = UnixMicros(0) + 3 * GIVE_UP_AFTER;
+        for attempts in 1..ATTEMPTS_MIN {
+            let next = next_try(id, UnixMicros(0), attempts, None, after_days);
+            assert!(next.is_some_and(|next| next > after_days), "{attempts}");
+        }
+        assert_eq!(
+            next_try(id, UnixMicros(0), ATTEMPTS_MIN, None, after_days),
+            None
+        );
     }
 
     #[test]
