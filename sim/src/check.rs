@@ -6,11 +6,11 @@ use nightbeat_domain::{
     Alert, AlertKind, AlertSnapshot, Cause, Claim, Closing, Gap, GapKind, IncidentChange, Phase,
     UnixMicros,
 };
-use nightbeat_store::outbox::{DeliveryEnding, FinishedDelivery};
+use nightbeat_store::outbox::{Claim as Wish, ClaimedDelivery, DeliveryEnding, FinishedDelivery};
 
 use crate::model::Change;
-use crate::scenario::{DAY, MINUTE, SECOND};
-use crate::truth::{Open, Row};
+use crate::scenario::{MINUTE, SECOND};
+use crate::truth::{Held, Open, Row};
 use crate::world::{Try, World};
 
 /// A gap may be larger than the trouble behind it by the beat of the alive row and what a commit takes.
@@ -54,10 +54,12 @@ impl World {
                             && message.kind == signal.kind
                             && *stamp == signal.received_at.0
                     });
+                    let mut came = signal.received_at.0;
                     if let Some((tried, _)) = arrived {
                         self.messages[tried.message].stored = true;
+                        came = self.came(node, *tried).unwrap_or(came);
                     }
-                    self.stored(beat, &signal, ignored.is_some());
+                    self.stored(beat, &signal, came, ignored.is_some());
                 }
                 Change::Incident { heartbeat, change } => {
                     decided = true;
@@ -107,19 +109,31 @@ impl World {
         decided
     }
 
-    fn stored(&mut self, beat: usize, signal: &nightbeat_domain::Signal, ignored: bool) {
+    /// The instant of a node's axis at which a request had come in.
+    fn came(&self, node: usize, tried: Try) -> Option<i64> {
+        let run = self.nodes[node].run.as_ref()?;
+        run.pending.get(&tried).copied()
+    }
+
+    /// A signal that came at the instant `stamp` of the axis was stored.
+    fn stored(
+        &mut self,
+        beat: usize,
+        signal: &nightbeat_domain::Signal,
+        stamp: i64,
+        ignored: bool,
+    ) {
         let now = self.agenda.now;
         self.outcome.stored += 1;
-        let stamp = signal.received_at.0;
         self.agenda.note(stamp as u64 ^ 0x51);
         self.truth.fact(now, Some(beat), || {
             format!(
-                "stored: {:?} stamped {stamp}, claimed {:?}, ignored {ignored}",
-                signal.kind, signal.claimed_at
+                "stored: {:?} came {stamp}, stamped {}, claimed {:?}, ignored {ignored}",
+                signal.kind, signal.received_at.0, signal.claimed_at
             )
         });
         let before = self.truth.beats[beat].open;
-        self.truth.signal(beat, signal, ignored, now);
+        self.truth.signal(beat, signal, stamp, ignored, now);
         // One that came in time, while *down* was already claimed.
         if let Some(open) = before
             && open.cause == Cause::Missed
@@ -282,7 +296,6 @@ impl World {
         if truth.settings.failure_threshold == 1
             && let Some((stamp, ended)) =
                 truth.lost_in_time(at, alert.run_started_at.map(|started| started.0))
-            && self.agenda.now - self.truth.stepped_at() > 4 * DAY
         {
             let text = format!(
                 "down at {at} for {deadline}, but a signal came at {stamp} (ended {ended}) while we could not take it"
@@ -399,12 +412,12 @@ impl World {
             format!("gap {:?} from {} to {}", gap.kind, gap.from.0, gap.to.0)
         });
         self.outcome.gaps += 1;
-        self.truth.gap(span);
-        if gap.kind == GapKind::ClockJump || now - self.truth.stepped_at() < 4 * DAY {
+        self.truth.gap(gap.from.0, gap.to.0);
+        if gap.kind == GapKind::ClockJump {
             return;
         }
-        let off = self.axis(node).0 - now;
-        let (from, to) = (gap.from.0 - off, gap.to.0 - off);
+        let from = self.truth.real(node, gap.from.0);
+        let to = self.truth.real(node, gap.to.0);
         let slack = GAP_SLACK + span / 500;
         if !self.truth.covered(now, from, to, slack) {
             let text = format!(
@@ -416,9 +429,37 @@ impl World {
         }
     }
 
-    /// I7: what is marked as sent was taken by its receiver.
-    pub(crate) fn check_finished(&mut self, rows: &[FinishedDelivery]) {
+    /// I7: nobody is given a delivery while somebody else has it: it would be sent twice without need.
+    pub(crate) fn check_claimed(&mut self, rows: &[ClaimedDelivery], wish: &Wish) {
         for row in rows {
+            let held = Held {
+                claim: row.claim,
+                until: wish.lease_until.0,
+                finished: false,
+            };
+            let before = self.truth.claims.insert(row.number, held);
+            if let Some(before) = before
+                && !before.finished
+                && wish.now.0 < before.until
+            {
+                let beat = self.truth.rows.get(&row.number).map(|row| row.heartbeat);
+                let text = format!(
+                    "delivery {} is claimed, while claim {} of it holds for {} more",
+                    row.number,
+                    before.claim,
+                    crate::world::spell(before.until - wish.now.0)
+                );
+                self.violate("I7 one claim", beat, text);
+            }
+        }
+    }
+
+    /// I7: what is marked as sent was taken by its receiver. `own`: the claims under which they were sent.
+    pub(crate) fn check_finished(&mut self, rows: &[FinishedDelivery], own: &[i64]) {
+        for (row, own) in rows.iter().zip(own) {
+            if let Some(held) = self.truth.claims.get_mut(&row.number) {
+                held.finished |= held.claim == *own;
+            }
             let sent = matches!(row.ending, DeliveryEnding::Sent { .. });
             let known = self.truth.rows.get(&row.number);
             if sent && known.is_some_and(|known| known.taken == 0) {

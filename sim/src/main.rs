@@ -87,8 +87,11 @@ fn seeds(arguments: &Arguments) -> bool {
                         .lock()
                         .unwrap_or_else(std::sync::PoisonError::into_inner);
                     found.0.add(&outcome);
-                    if !outcome.violations.is_empty() {
-                        eprintln!("seed {} breaks a promise", outcome.seed);
+                    if let Some(first) = outcome.violations.first() {
+                        eprintln!(
+                            "seed {} breaks a promise: {}",
+                            outcome.seed, first.invariant
+                        );
                         found.1.push(outcome.seed);
                     }
                 }

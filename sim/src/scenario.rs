@@ -278,14 +278,17 @@ pub(crate) enum Trouble {
     CrashLoop { times: u32, every: i64 },
     /// The process stands still.
     Pause { span: i64 },
-    /// It stands still right after the next signal has come in, within this time.
-    PauseAfterSignal { within: i64, span: i64 },
+    /// It stands still right after the next signal has come in, within this time; `aimed`: the next one
+    /// whose deadline passes meanwhile.
+    PauseAfterSignal { within: i64, span: i64, aimed: bool },
     /// The machine sleeps: nothing can reach it.
     Suspend { span: i64 },
     /// The store fails this share of transactions.
     StoreFails { span: i64, share: f64 },
     /// The store commits this share of transactions without saying so.
     StoreMute { span: i64, share: f64 },
+    /// The next transaction that carries a start is committed, and nobody is told; within this time.
+    StoreMuteAtStart { within: i64 },
     /// A transaction takes up to this long.
     StoreSlow { span: i64, delay: i64 },
     /// A channel's receiver behaves so.
@@ -416,14 +419,16 @@ fn trouble(fault: Fault, random: &mut Random, room: i64) -> Option<Trouble> {
             _ => Trouble::PauseAfterSignal {
                 within: HOUR,
                 span: random.span(200 * MS, MINUTE),
+                aimed: random.chance(0.7),
             },
         },
         Fault::Db => {
             let span = random.span(SECOND, 10 * MINUTE);
-            match random.within(0, 3) {
+            match random.within(0, 4) {
                 0 => Trouble::StoreFails { span, share: 1.0 },
                 1 => Trouble::StoreFails { span, share: 0.4 },
                 2 => Trouble::StoreMute { span, share: 0.5 },
+                3 => Trouble::StoreMuteAtStart { within: HOUR },
                 _ => Trouble::StoreSlow {
                     span,
                     delay: random.span(10 * MS, 20 * SECOND),
@@ -468,7 +473,8 @@ fn trouble(fault: Fault, random: &mut Random, room: i64) -> Option<Trouble> {
         Trouble::Kill { down } | Trouble::Restart { down } => down,
         Trouble::KillAt { within, down, .. } => within + down,
         Trouble::CrashLoop { times, every } => i64::from(times) * every,
-        Trouble::PauseAfterSignal { within, span } => within + span,
+        Trouble::PauseAfterSignal { within, span, .. } => within + span,
+        Trouble::StoreMuteAtStart { within } => within + MINUTE,
         Trouble::Pause { span }
         | Trouble::Suspend { span }
         | Trouble::StoreFails { span, .. }

@@ -21,6 +21,13 @@ const SETTLE: i64 = 3 * SECOND;
 /// How much of the past a heartbeat keeps.
 const KEPT: usize = 48;
 
+/// Gaps that are shorter in all, and over by the deadline, put nothing off: as the domain promises.
+const SHORT_GAP: i64 = 30 * SECOND;
+
+/// How far an axis may run from true time before it is noted, and how many such notes are kept.
+const AXIS_STEP: i64 = SECOND / 20;
+const AXIS_KEPT: usize = 20_000;
+
 /// How many facts are shown around a violation.
 const FACTS_SHOWN: usize = 60;
 
@@ -32,6 +39,18 @@ struct Run {
     received: i64,
     /// Something was said while it was over its limit: it needs no word of its own.
     told: bool,
+}
+
+impl Run {
+    /// When it is judged, where runs may take up to `limit`: one that was told late is given ten minutes.
+    fn judged_at(&self, limit: i64) -> i64 {
+        let late = if self.started < self.received {
+            10 * MINUTE
+        } else {
+            0
+        };
+        (self.started + limit).max(self.received + late)
+    }
 }
 
 /// The incident that is open.
@@ -66,8 +85,8 @@ pub(crate) struct Beat {
     /// The latest end of a run, and the true time, healthy only, when it was stored.
     pub(crate) last_end: Option<i64>,
     last_end_healthy: i64,
-    last_end_true: i64,
-    failures: u32,
+    /// Where several failures are needed: a run that was too long put the next miss off to this.
+    put_off: i64,
     runs: Vec<Run>,
     /// Stored ends: stamp and end.
     ends: VecDeque<(i64, i64)>,
@@ -92,6 +111,14 @@ pub(crate) struct Row {
     pub(crate) cancelled: bool,
 }
 
+/// A claim of a delivery.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) claim: i64,
+    pub(crate) until: i64,
+    pub(crate) finished: bool,
+}
+
 /// Everything that really happened.
 pub(crate) struct Truth {
     pub(crate) beats: Vec<Beat>,
@@ -100,8 +127,9 @@ pub(crate) struct Truth {
     pub(crate) windows: Vec<Vec<(i64, i64, i64)>>,
     pub(crate) weather: Vec<Weather>,
     pub(crate) rows: HashMap<i64, Row>,
-    /// Of each delivery, its last claim.
-    pub(crate) claims: HashMap<i64, i64>,
+    /// Of each delivery, its last claim: which, until when, by the clock of the claimer, and whether the
+    /// claimer has finished it.
+    pub(crate) claims: HashMap<i64, Held>,
     /// Signals that were acknowledged and are not stored, whose they are, and since when.
     pub(crate) owed: Vec<(usize, usize, i64)>,
     begins_at: i64,
@@ -111,12 +139,14 @@ pub(crate) struct Truth {
     bad_total: i64,
     /// Merged stretches of trouble, in true time.
     bad: Vec<(i64, i64)>,
-    stepped_at: i64,
     traced: bool,
     /// The last facts about all, and about each heartbeat.
     facts: VecDeque<(i64, String)>,
     beat_facts: HashMap<usize, VecDeque<(i64, String)>>,
-    gaps_micros: i64,
+    /// What the ledger was told, joined and in order.
+    gaps: Vec<(i64, i64)>,
+    /// Of each node: instants of its axis with their true ones, wherever their distance changed.
+    axes: Vec<VecDeque<(i64, i64)>>,
 }
 
 impl Beat {
@@ -159,18 +189,12 @@ impl Beat {
         let limit = self.settings.run_limit().as_micros() as i64;
         let runs = self.runs.iter().filter(|run| !run.told);
         let runs = runs.map(|run| {
-            let deadline = (run.started + limit).max(run.received.min(run.started + DAY));
-            let late = if run.started < run.received {
-                10 * MINUTE
-            } else {
-                0
-            };
             let edited = if self.edited > run.started {
                 self.edited + self.grace()
             } else {
                 0
             };
-            self.after_windows(deadline.max(run.received + late).max(edited), 0, windows)
+            self.after_windows(run.judged_at(limit).max(edited), 0, windows)
         });
         let runs: Vec<i64> = runs.collect();
         let held = runs.iter().copied().max();
@@ -190,8 +214,9 @@ impl Beat {
         let mut edited = after(&self.settings.schedule, self.edited) + self.grace();
         if self.settings.failure_threshold > 1 {
             let limit = self.settings.run_limit().as_micros() as i64;
+            deadline = deadline.max(self.put_off);
             for run in &self.runs {
-                deadline = deadline.max(self.next(run.started + limit) + self.grace());
+                deadline = deadline.max(self.next(run.judged_at(limit)) + self.grace());
             }
         }
         // Failures in a row move on by one instant each.
@@ -219,7 +244,7 @@ impl Beat {
     }
 
     /// A signal was stored.
-    fn signal(&mut self, signal: &Signal, ignored: bool, healthy: i64, now: i64) {
+    fn signal(&mut self, signal: &Signal, came: i64, ignored: bool, healthy: i64) {
         if ignored {
             return;
         }
@@ -239,11 +264,9 @@ impl Beat {
             SignalKind::Start => self.start(signal.rid.map(|rid| rid.0), happened, stamp),
             SignalKind::Success | SignalKind::Fail => {
                 self.active = true;
-                self.failures = 0;
-                self.end(signal.rid.map(|rid| rid.0), happened, stamp);
+                self.end(signal.rid.map(|rid| rid.0), happened, came);
                 self.last_end = self.last_end.max(Some(happened));
                 self.last_end_healthy = healthy;
-                self.last_end_true = now;
                 self.overdue = None;
             }
         }
@@ -282,6 +305,11 @@ impl Beat {
         {
             let run = self.runs.remove(found);
             keep(&mut self.ended, (run.started, stamp));
+            let judged = run.judged_at(self.settings.run_limit().as_micros() as i64);
+            if judged <= stamp {
+                // It was counted before its end came in.
+                self.put_off = self.put_off.max(self.next(judged) + self.grace());
+            }
         }
     }
 
@@ -366,7 +394,11 @@ impl Beat {
 }
 
 fn keep<T>(list: &mut VecDeque<T>, item: T) {
-    if list.len() == KEPT {
+    keep_up_to(list, KEPT, item);
+}
+
+fn keep_up_to<T>(list: &mut VecDeque<T>, most: usize, item: T) {
+    if list.len() >= most {
         list.pop_front();
     }
     list.push_back(item);
@@ -412,11 +444,11 @@ impl Truth {
             bad_until: now + SETTLE,
             bad_total: 0,
             bad: Vec::new(),
-            stepped_at: i64::MIN / 2,
             traced: scenario.trace,
             facts: VecDeque::new(),
             beat_facts: HashMap::new(),
-            gaps_micros: 0,
+            gaps: Vec::new(),
+            axes: vec![VecDeque::new(); scenario.nodes],
         }
     }
 
@@ -434,8 +466,7 @@ impl Truth {
             active: false,
             last_end: None,
             last_end_healthy: 0,
-            last_end_true: now,
-            failures: 0,
+            put_off: i64::MIN,
             runs: Vec::new(),
             ends: VecDeque::new(),
             ended: VecDeque::new(),
@@ -447,9 +478,17 @@ impl Truth {
         });
     }
 
-    pub(crate) fn signal(&mut self, heartbeat: usize, signal: &Signal, ignored: bool, now: i64) {
+    /// A signal was stored that came at the instant `came` of the axis, whatever its stamp says.
+    pub(crate) fn signal(
+        &mut self,
+        heartbeat: usize,
+        signal: &Signal,
+        came: i64,
+        ignored: bool,
+        now: i64,
+    ) {
         let healthy = self.healthy(now);
-        self.beats[heartbeat].signal(signal, ignored, healthy, now);
+        self.beats[heartbeat].signal(signal, came, ignored, healthy);
     }
 
     /// A try reached us and was lost through our fault.
@@ -482,12 +521,6 @@ impl Truth {
 
     pub(crate) fn stepped(&mut self, now: i64) {
         self.worsen(now, now);
-        self.stepped_at = now;
-    }
-
-    /// When a clock was set last.
-    pub(crate) fn stepped_at(&self) -> i64 {
-        self.stepped_at
     }
 
     fn settle(&mut self, now: i64) {
@@ -511,14 +544,6 @@ impl Truth {
         now - self.begins_at - self.bad_total - open
     }
 
-    /// Whether something was wrong with us at some instant from `from` to `to`, in true time.
-    pub(crate) fn troubled(&mut self, now: i64, from: i64, to: i64) -> bool {
-        self.settle(now);
-        let first = self.bad.partition_point(|(_, until)| *until < from);
-        self.bad.get(first).is_some_and(|(since, _)| *since <= to)
-            || self.bad_since.is_some_and(|since| since <= to)
-    }
-
     /// Whether one stretch of trouble covers all from `from` to `to`, give or take `slack`, in true time.
     pub(crate) fn covered(&mut self, now: i64, from: i64, to: i64, slack: i64) -> bool {
         self.settle(now);
@@ -533,13 +558,66 @@ impl Truth {
         at >= end
     }
 
-    pub(crate) fn gap(&mut self, span: i64) {
-        self.gaps_micros += span;
+    /// A gap was entered into the ledger.
+    pub(crate) fn gap(&mut self, from: i64, to: i64) {
+        let first = self.gaps.partition_point(|known| known.1 < from);
+        let last = self.gaps.partition_point(|known| known.0 <= to);
+        let mut joined = (from, to);
+        for known in self.gaps.drain(first..last) {
+            joined = (joined.0.min(known.0), joined.1.max(known.1));
+        }
+        self.gaps.insert(first, joined);
     }
 
-    /// The loop turned at an instant of the axis.
-    #[expect(clippy::unused_self, reason = "a place for facts about the axis")]
-    pub(crate) fn running(&mut self, _: i64, _: usize, _: UnixMicros) {}
+    /// The gaps of the ledger that touch a stretch of silence from `since` to `deadline`.
+    pub(crate) fn gaps_in(&self, since: i64, deadline: i64) -> &[(i64, i64)] {
+        let first = self.gaps.partition_point(|gap| gap.1 <= since);
+        let last = self.gaps.partition_point(|gap| gap.0 <= deadline);
+        &self.gaps[first..last.max(first)]
+    }
+
+    /// Whether an alert that is due at `deadline` may wait for anything: gaps of ours that are long, or on
+    /// at the deadline.
+    fn may_wait(&self, since: i64, deadline: i64) -> bool {
+        let gaps = self.gaps_in(since, deadline);
+        let span = |gap: &(i64, i64)| gap.1 - gap.0.max(since);
+        let blind: i64 = gaps.iter().map(span).sum();
+        blind >= SHORT_GAP || gaps.last().is_some_and(|gap| gap.1 > deadline)
+    }
+
+    /// A node's loop turned at an instant of its axis.
+    pub(crate) fn running(&mut self, now: i64, node: usize, axis: i64) {
+        let known = &mut self.axes[node];
+        if let Some((at, real)) = known.back()
+            && ((now - real) - (axis - at)).abs() < AXIS_STEP
+        {
+            return;
+        }
+        keep_up_to(known, AXIS_KEPT, (axis, now));
+    }
+
+    /// A process begins, at this instant of its axis: what was lost before it came before it, whatever
+    /// the wall clock said meanwhile. Where it is alone, nobody else has a claim any more.
+    pub(crate) fn begins(&mut self, axis: i64) {
+        if self.down.iter().all(|down| *down) {
+            self.claims.clear();
+        }
+        for (stamp, ended) in self.beats.iter_mut().flat_map(|beat| &mut beat.lost) {
+            *stamp = (*stamp).min(axis);
+            *ended = (*ended).min(axis);
+        }
+    }
+
+    /// The true instant of one on a node's axis.
+    pub(crate) fn real(&self, node: usize, axis: i64) -> i64 {
+        let known = &self.axes[node];
+        let after = known.partition_point(|(at, _)| *at <= axis);
+        let next = known.get(after).map_or(i64::MAX, |(_, real)| *real);
+        match after.checked_sub(1).and_then(|index| known.get(index)) {
+            Some((at, real)) => (real + (axis - at)).min(next),
+            None => known.front().map_or(axis, |(at, real)| real + (axis - at)),
+        }
+    }
 
     /// Looks at a heartbeat; the violation, or when to look again, in true time from now.
     pub(crate) fn audit(
@@ -573,25 +651,19 @@ impl Truth {
             Some((known, first)) if known == deadline => first,
             _ => healthy,
         };
-        let first_run = beat.runs.iter().map(|run| run.started).min().unwrap_or(now);
-        let since_true = beat
-            .last_end_true
-            .min(beat.last_end.unwrap_or(now))
-            .min(first_run);
+        let first_run = beat.runs.iter().map(|run| run.started).min();
+        let since = beat.quiet().min(first_run.unwrap_or(i64::MAX));
+        let patient = self.may_wait(since, deadline);
         self.beats[heartbeat].overdue = Some((deadline, first));
         let waited = healthy - first;
-        // Where a clock was set, what clients claim and what the axis says lie apart.
-        let troubled = self.troubled(now, since_true - SETTLE, now)
-            || now - self.stepped_at < 8 * DAY
-            || self.beats[heartbeat].quiet() != self.beats[heartbeat].last_end.unwrap_or(0);
-        if waited > bound || (waited > bound_clean && !troubled) {
+        if waited > bound || (waited > bound_clean && !patient) {
             let text = format!(
                 "overdue since {deadline}, {} of healthy time ago, and nothing is open",
                 crate::world::spell(waited)
             );
             return Err(("I4 missed", text));
         }
-        Ok(if troubled {
+        Ok(if patient {
             (bound - waited + SECOND).max(SECOND)
         } else {
             bound_clean + SECOND
@@ -658,7 +730,8 @@ impl Truth {
         let open = self.bad_since.map_or(0, |since| now - since);
         let lived = (now - self.begins_at).max(1) as f64;
         outcome.troubled_share = (self.bad_total + open) as f64 / lived;
-        outcome.gap_share = self.gaps_micros as f64 / lived;
+        let gaps: i64 = self.gaps.iter().map(|gap| gap.1 - gap.0).sum();
+        outcome.gap_share = gaps as f64 / lived;
         let known: HashSet<i64> = self.rows.keys().copied().collect();
         outcome.deliveries = known.len() as u64;
     }

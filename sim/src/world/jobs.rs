@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) gone: bool,
     /// The run that is on.
     rid: Option<Uuid>,
+    /// It ends without a word: its script does not go on where its start was not taken.
+    dies: bool,
 }
 
 /// A signal on its way.
@@ -163,6 +165,12 @@ impl World {
     /// The job signals.
     pub(super) fn say(&mut self, heartbeat: usize, kind: SignalKind, rid: Option<Uuid>) {
         if self.jobs[heartbeat].gone {
+            return;
+        }
+        if kind == SignalKind::Start {
+            self.jobs[heartbeat].dies = false;
+        } else if self.jobs[heartbeat].dies {
+            self.plan_next(heartbeat, self.agenda.now);
             return;
         }
         let message = self.messages.len();
@@ -325,6 +333,10 @@ impl World {
         message.ended = tried.number;
         if good || client == Client::Once {
             message.done = true;
+            let start = message.kind == SignalKind::Start;
+            if !good && start && self.jobs[heartbeat].random.chance(0.5) {
+                self.jobs[heartbeat].dies = true;
+            }
             return;
         }
         let random = &mut self.jobs[heartbeat].random;
@@ -397,6 +409,7 @@ impl World {
             random,
             gone: false,
             rid: None,
+            dies: false,
         });
         self.agenda.after(wait, Event::Job(index));
         let audit = self.jobs[index].random.within(0, MINUTE);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use nightbeat_domain::UnixMicros;
+use nightbeat_domain::{SignalKind, UnixMicros};
 use nightbeat_engine::{Ending, Finished};
 use nightbeat_store::hot::{Elapse, Record};
 use nightbeat_store::outbox::{Claim, DeliveryEnding, FinishedDelivery};
@@ -13,7 +13,7 @@ use super::node::{Happened, Trouble};
 use super::people::Act;
 use crate::model::{self, Fault, Held};
 use crate::mutants::Mutant;
-use crate::scenario::{MS, Site};
+use crate::scenario::{MS, SECOND, Site};
 
 /// Something for the store to do.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(crate) struct Link {
 pub(crate) struct Weather {
     pub(crate) fails: (i64, f64),
     pub(crate) mute: (i64, f64),
+    pub(crate) mute_at_start: i64,
     pub(crate) slow: (i64, i64),
 }
 
@@ -113,7 +114,7 @@ impl World {
         if self.killed_before(life.node, &op) {
             return;
         }
-        self.set_fault(life.node);
+        self.set_fault(life.node, &op);
         if let Some(happened) = self.perform(life.node, op) {
             self.result(life, happened);
         }
@@ -132,13 +133,18 @@ impl World {
         }
     }
 
-    fn set_fault(&mut self, node: usize) {
+    fn set_fault(&mut self, node: usize, op: &Op) {
         let now = self.agenda.now;
         let weather = self.truth.weather[node];
         if now < weather.fails.0 && self.random.chance(weather.fails.1) {
             self.outcome.store_faults += 1;
             self.model.fail_next(Fault::Refuse);
         } else if now < weather.mute.0 && self.random.chance(weather.mute.1) {
+            self.outcome.store_faults += 1;
+            self.model.fail_next(Fault::LoseAnswer);
+        } else if now < weather.mute_at_start && carries_start(op) {
+            self.truth.worsen(now, now + SECOND);
+            self.truth.weather[node].mute_at_start = 0;
             self.outcome.store_faults += 1;
             self.model.fail_next(Fault::LoseAnswer);
         }
@@ -179,15 +185,14 @@ impl World {
                     .map_err(|error| trouble(&error));
                 self.absorb(node, &[], None);
                 if let Ok(rows) = &mut result {
-                    for row in rows.iter() {
-                        self.truth.claims.insert(row.number, row.claim);
-                    }
+                    self.check_claimed(rows, &wish);
                     self.spoil_claim(held, rows, wish.now);
                 }
                 Some(Happened::Claimed(result))
             }
             Op::Finish(finished) => {
                 let mut rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
+                let own: Vec<i64> = rows.iter().map(|row| row.claim).collect();
                 if self.broken(Mutant::FinishIgnoresClaim) {
                     // As if the row were named by its number alone.
                     for row in &mut rows {
@@ -195,15 +200,14 @@ impl World {
                             .truth
                             .claims
                             .get(&row.number)
-                            .copied()
-                            .unwrap_or(row.claim);
+                            .map_or(row.claim, |held| held.claim);
                     }
                 }
                 let result = self.model.finish(held, &rows);
                 self.absorb(node, &[], None);
                 let stored = !matches!(&result, Err(error) if trouble_text(error));
                 if stored {
-                    self.check_finished(&rows);
+                    self.check_finished(&rows, &own);
                 }
                 Some(Happened::Finished(result.map_err(|_| finished)))
             }
@@ -385,6 +389,14 @@ impl World {
     #[cfg(not(feature = "mutants"))]
     #[expect(clippy::unused_self, reason = "the feature looks at it")]
     pub(super) fn set_mutant(&self) {}
+}
+
+fn carries_start(op: &Op) -> bool {
+    let Op::Record(_, record, _) = op else {
+        return false;
+    };
+    let mut kinds = record.arrivals.iter().map(|arrival| arrival.signal.kind);
+    kinds.any(|kind| kind == SignalKind::Start)
 }
 
 fn trouble(error: &model::Error) -> Trouble {

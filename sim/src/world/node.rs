@@ -73,7 +73,7 @@ pub(crate) struct Node {
     /// Killed at this place, until then; and how long it is down.
     pub(crate) trap: Option<(Site, i64, i64)>,
     /// Stands still for this long after the next signal, until then.
-    pub(crate) pause_trap: Option<(i64, i64)>,
+    pub(crate) pause_trap: Option<(i64, i64, bool)>,
     /// How often it is killed again, and after which time.
     pub(crate) loops: (u32, i64),
 }
@@ -204,8 +204,9 @@ impl World {
         self.truth.fact(at, None, || {
             format!("node {node} starts, axis {now}, alive until {alive_until:?}")
         });
+        self.truth.begins(now.0);
         self.truth.node_up(at, node, true);
-        self.truth.running(at, node, now);
+        self.truth.running(at, node, now.0);
         self.push(node, Op::WatchList);
         let life = self.life(node);
         self.agenda.after(SEARCH_EVERY, Event::Search(life));
@@ -390,7 +391,7 @@ impl World {
 
     fn end_turn(&mut self, node: usize, now: UnixMicros) {
         let at = self.agenda.now;
-        self.truth.running(at, node, now);
+        self.truth.running(at, node, now.0);
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
@@ -725,9 +726,13 @@ impl World {
             return;
         }
         self.wake(node, at + 20);
-        if let Some((until, span)) = self.nodes[node].pause_trap {
-            self.nodes[node].pause_trap = None;
-            if at <= until {
+        if let Some((until, span, aimed)) = self.nodes[node].pause_trap {
+            let deadline = self.truth.beats[heartbeat].deadline();
+            let passes = deadline.is_some_and(|it| stamp.0 <= it && it < stamp.0 + span);
+            if at > until || passes || !aimed {
+                self.nodes[node].pause_trap = None;
+            }
+            if at <= until && (passes || !aimed) {
                 self.pause(node, span, false);
             }
         }

@@ -34,8 +34,12 @@ impl World {
                 self.kill(node, SECOND);
             }
             Trouble::Pause { span } => self.pause(node, span, false),
-            Trouble::PauseAfterSignal { within, span } => {
-                self.nodes[node].pause_trap = Some((now + within, span));
+            Trouble::PauseAfterSignal {
+                within,
+                span,
+                aimed,
+            } => {
+                self.nodes[node].pause_trap = Some((now + within, span, aimed));
             }
             Trouble::Suspend { span } => self.pause(node, span, true),
             Trouble::StoreFails { span, share } => {
@@ -45,6 +49,9 @@ impl World {
             Trouble::StoreMute { span, share } => {
                 self.truth.worsen(now, now + span + SECOND);
                 self.truth.weather[node].mute = (now + span, share);
+            }
+            Trouble::StoreMuteAtStart { within } => {
+                self.truth.weather[node].mute_at_start = now + within;
             }
             Trouble::StoreSlow { span, delay } => {
                 // What is queued may take a while after it.
