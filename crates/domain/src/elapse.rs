@@ -178,8 +178,12 @@ impl Decision<'_> {
         let told = self.state.phase == Phase::Unverified;
         if self.at >= verdict.down_at {
             self.state.successes = 0;
-            if told {
+            let open = self.state.incident.as_ref().map(|incident| incident.cause);
+            if told && open == Some(cause) {
                 self.confirm(particulars);
+            } else if told {
+                // We are sure of something else than what we were not sure of. It is counted already.
+                self.open(cause, Claim::Down, particulars);
             } else {
                 self.raise(cause, Claim::Down, particulars);
             }

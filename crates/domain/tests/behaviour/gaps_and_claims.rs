@@ -366,3 +366,21 @@ fn an_overrun_in_doubt_is_not_confirmed_while_a_newer_run_is_on() {
     beat.elapse_until("08:30");
     assert_eq!(beat.state.phase, Phase::Down);
 }
+
+#[test]
+fn an_overrun_is_told_as_one_where_a_miss_was_only_unverified() {
+    let mut beat = Beat::every(DAY).gap("12:00", "2d 01:00");
+    beat.success_at("02:00").elapse_until("2d 05:00");
+    assert_eq!(beat.incident(), (Cause::Missed, Claim::Unverified));
+    // It starts, we see all of it, and it does not end.
+    beat.start_at("2d 06:00").elapse_until("2d 07:00");
+    assert_eq!(beat.incident(), (Cause::Overran, Claim::Down));
+    assert_eq!(beat.last().incident.as_ref().unwrap().cause, Cause::Overran);
+    assert_eq!(beat.last().deadline, Some(at("2d 07:00")));
+    assert_eq!(beat.last().run_started_at, Some(at("2d 06:00")));
+    assert_eq!(beat.state.failures, 1, "one failure, told twice");
+    // And nothing is left of the miss.
+    beat.elapse_until("4d 00:00").success_at("4d 00:00");
+    let kinds: Vec<AlertKind> = beat.alerts.iter().map(|alert| alert.kind).collect();
+    assert_eq!(kinds, [UNVERIFIED, AlertKind::Down, AlertKind::Up]);
+}
