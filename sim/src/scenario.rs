@@ -299,10 +299,26 @@ pub(crate) enum Trouble {
     },
     /// The wall clock is set by this.
     ClockStep { by: i64 },
+    /// The clock of the database that several nodes share is set by this.
+    DatabaseClock { by: i64 },
     /// The wall clock goes wrong by this many parts in a million from now on.
     ClockDrift { parts: i64 },
     /// This share of requests is lost on their way.
     Network { span: i64, share: f64 },
+}
+
+impl Trouble {
+    /// Whether all nodes can have it at once.
+    fn may_hit_all(self) -> bool {
+        matches!(
+            self,
+            Self::Kill { .. }
+                | Self::Suspend { .. }
+                | Self::StoreFails { .. }
+                | Self::StoreMute { .. }
+                | Self::StoreSlow { .. }
+        )
+    }
 }
 
 /// A place between two steps.
@@ -332,6 +348,8 @@ pub(crate) enum Mood {
 pub(crate) struct Planned {
     pub(crate) at: i64,
     pub(crate) node: usize,
+    /// Every node has it: the database itself, or what all of them stand on.
+    pub(crate) all: bool,
     pub(crate) trouble: Trouble,
 }
 
@@ -359,8 +377,19 @@ pub(crate) fn plan(scenario: &Scenario) -> Vec<(usize, Planned)> {
                 let Some(trouble) = trouble(fault, &mut random, room) else {
                     continue;
                 };
+                let shared = scenario.nodes > 1 && number % 3 == 0;
+                let trouble = match trouble {
+                    Trouble::ClockStep { by } if shared => Trouble::DatabaseClock { by },
+                    trouble => trouble,
+                };
                 if scenario.faults.has(fault) && !scenario.without.contains(&number) {
-                    planned.push((number, Planned { at, node, trouble }));
+                    let planned_one = Planned {
+                        at,
+                        node,
+                        all: shared && trouble.may_hit_all(),
+                        trouble,
+                    };
+                    planned.push((number, planned_one));
                 }
                 number += 1;
             }
@@ -482,7 +511,7 @@ fn trouble(fault: Fault, random: &mut Random, room: i64) -> Option<Trouble> {
         | Trouble::StoreSlow { span, .. }
         | Trouble::Receiver { span, .. }
         | Trouble::Network { span, .. } => span,
-        Trouble::ClockStep { .. } | Trouble::ClockDrift { .. } => 0,
+        Trouble::ClockStep { .. } | Trouble::DatabaseClock { .. } | Trouble::ClockDrift { .. } => 0,
     };
     (ends < room).then_some(trouble)
 }

@@ -526,7 +526,7 @@ impl Truth {
     fn settle(&mut self, now: i64) {
         if let Some(since) = self.bad_since
             && self.bad_until <= now
-            && self.down.iter().all(|down| !down)
+            && self.down.iter().any(|down| !down)
         {
             self.bad_since = None;
             self.bad_total += self.bad_until - since;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use nightbeat_domain::nodes::{Fenced, Lease, NodeId, NodeRow, asof, join, leave, reap};
+use nightbeat_domain::nodes::{
+    Fenced, Lease, NodeId, NodeRow, asof, cluster_time, join, leave, reap,
+};
 use nightbeat_domain::{Gap, GapLedger, UnixMicros};
 
 use super::undo::Undo;
@@ -60,6 +62,11 @@ impl Model {
     /// as it was committed.
     pub fn crash(&mut self, node: Option<NodeId>) {
         self.writers.remove(&node);
+    }
+
+    /// The cluster's time, where the database's clock says `clock`.
+    pub fn cluster_time(&self, clock: UnixMicros) -> UnixMicros {
+        cluster_time(&self.nodes, self.alive_until, clock)
     }
 
     /// The nodes, as stored.

@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Result(Life, Box<Happened>),
     /// A node searches for what it has lost.
     Search(Life),
+    /// A node that is to stop takes nothing more.
+    Close(Life),
     /// A node is killed again.
     KillAgain(Life),
     /// A node begins.

@@ -13,6 +13,9 @@ use crate::scenario::{Client, DAY, MINUTE, MS, SECOND, Spec, Style, period};
 /// A client waits this long for an answer.
 const ANSWER_TIMEOUT: i64 = 10 * SECOND;
 
+/// A balancer sends nothing more to a node that has not been ready for this long.
+const NOTICED_AFTER: i64 = 3 * SECOND;
+
 /// How often `curl --retry` and the agent try before they give up or keep the signal for later.
 const TRIES_MAX: u16 = 5;
 
@@ -235,17 +238,26 @@ impl World {
         if nodes == 1 {
             return 0;
         }
-        let random = &mut self.jobs[heartbeat].random;
-        let first = random.within(0, nodes - 1) as usize;
-        if self.nodes[first].run.is_some() || random.chance(0.1) {
-            return first;
-        }
-        let up = (0..self.nodes.len()).find(|node| self.nodes[*node].run.is_some());
-        up.unwrap_or(first)
+        self.jobs[heartbeat].random.within(0, nodes - 1) as usize
+    }
+
+    /// Where the balancer leads a request that was meant for `node`. It asks each node every second whether
+    /// it is ready, and believes the third answer; who refuses a connection is left out at once.
+    fn balance(&self, node: usize) -> usize {
+        let now = self.agenda.now;
+        let count = self.nodes.len();
+        let led = (0..count).map(|step| (node + step) % count);
+        let well = |node: &usize| {
+            let node = &self.nodes[*node];
+            node.run.is_some() && node.unready_since.is_none_or(|at| now - at < NOTICED_AFTER)
+        };
+        let mut led = led.filter(well);
+        led.next().unwrap_or(node)
     }
 
     /// A request reaches a machine, which it first did at `since`.
     pub(super) fn arrive(&mut self, tried: Try, node: usize, since: i64) {
+        let node = self.balance(node);
         let machine = &self.nodes[node];
         let heartbeat = self.messages[tried.message].heartbeat;
         let now = self.agenda.now;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use nightbeat_domain::{SignalKind, UnixMicros};
-use nightbeat_engine::{Ending, Finished};
+use nightbeat_engine::{Ending, Finished, Reading};
 use nightbeat_store::hot::{Elapse, Record};
 use nightbeat_store::outbox::{Claim, DeliveryEnding, FinishedDelivery};
 
@@ -37,6 +37,10 @@ pub(crate) struct Link {
     queue: VecDeque<Op>,
     /// The first of the queue is being done.
     busy: bool,
+    /// What the clocks said when it was asked for.
+    asked: Option<Reading>,
+    /// The last transaction that renewed the lease: when it was asked for, and the database's time in it.
+    pub(crate) renewed: Option<(Reading, UnixMicros)>,
 }
 
 /// How a store behaves, until then.
@@ -77,6 +81,8 @@ impl World {
         let now = self.agenda.now;
         let resumes = self.nodes[node].paused_until;
         let weather = self.truth.weather[node];
+        // What stands still asks when it goes on.
+        let asked = self.nodes[node].reading(now.max(resumes), false);
         let Some(run) = &mut self.nodes[node].run else {
             return;
         };
@@ -84,6 +90,7 @@ impl World {
             return;
         }
         run.link.busy = true;
+        run.link.asked = Some(asked);
         let (until, slow) = weather.slow;
         let span = if now < until {
             self.random.span(100, slow)
@@ -100,7 +107,8 @@ impl World {
         }
         let now = self.agenda.now;
         let resumes = self.nodes[life.node].paused_until;
-        if resumes > now {
+        // A database goes on while the one that asked it stands still.
+        if resumes > now && self.scenario.nodes == 1 {
             self.agenda.at(resumes + 100, Event::Store(life));
             return;
         }
@@ -158,9 +166,39 @@ impl World {
 
     fn held(&self, node: usize) -> Option<Held> {
         let lease = self.nodes[node].run.as_ref()?.lease?;
-        // The database's own clock.
-        let now = UnixMicros(self.agenda.now);
+        let now = self.cluster_time();
         Some(Held { lease, now })
+    }
+
+    /// The time by the database that several nodes share.
+    pub(crate) fn cluster_time(&self) -> UnixMicros {
+        let clock = UnixMicros(self.agenda.now + self.database_ahead);
+        self.model.cluster_time(clock)
+    }
+
+    /// A transaction was answered; `stored`: as one that renewed the lease.
+    fn renewed(&mut self, node: usize, held: Option<Held>, stored: bool) {
+        if let (Some(held), Some(run)) = (held, &mut self.nodes[node].run)
+            && stored
+        {
+            run.link.renewed = run.link.asked.map(|asked| (asked, held.now));
+        }
+    }
+
+    /// A process dies: what the database was asked for already, it may do all the same.
+    pub(crate) fn leave_behind(&mut self, node: usize) {
+        let Some(run) = &mut self.nodes[node].run else {
+            return;
+        };
+        if run.lease.is_none() || !std::mem::take(&mut run.link.busy) {
+            return;
+        }
+        if let Some(op) = run.link.queue.pop_front()
+            && self.random.chance(0.5)
+        {
+            self.set_fault(node, &op);
+            drop(self.perform(node, op));
+        }
     }
 
     /// One transaction, and what the node is told; nothing where it dies of it.
@@ -252,6 +290,7 @@ impl World {
                 .retain(|gap| gap.kind != nightbeat_domain::GapKind::Suspended);
         }
         let result = self.model.record(held, &record);
+        self.renewed(node, held, result.is_ok());
         let stored = self.absorb(node, tries, None);
         self.second_half(node);
         if stored && self.trapped(node, Site::Committed) {
@@ -288,6 +327,7 @@ impl World {
             }
         }
         let result = self.model.elapse(held, &due);
+        self.renewed(node, held, result.is_ok());
         let decided = self.absorb(node, &[], Some(due.asof));
         self.second_half(node);
         if decided && self.trapped(node, Site::Judged) {

@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     pub(crate) outcome: Outcome,
     planned: Vec<(usize, Planned)>,
+    /// How far the clock of a database that several nodes share is ahead.
+    database_ahead: i64,
     /// Of all that is not decided by another stream.
     pub(crate) random: Random,
     /// Of the network, until then: the share of requests that are lost.
@@ -82,6 +84,7 @@ impl World {
             truth: Truth::new(scenario, begins_at),
             outcome: Outcome::new(scenario),
             planned: plan(scenario),
+            database_ahead: 0,
             random: scenario.random("world", 0),
             network: (0, 0.0),
             scenario: scenario.clone(),
@@ -116,6 +119,7 @@ impl World {
             Event::Result(life, happened) => self.result_event(life, *happened),
             Event::Search(life) => self.search_event(life),
             Event::Start(node) => self.start_node(node),
+            Event::Close(life) => self.close(life),
             Event::KillAgain(life) => {
                 if self.lives(life) {
                     self.kill(life.node, SECOND);

@@ -24,6 +24,15 @@ const SEARCH_EVERY: i64 = 60 * SECOND;
 const SEARCH_BEHIND: Duration = Duration::from_secs(60);
 const SEARCH_AT_ONCE: u32 = 10_000;
 const DRAIN_TIME: i64 = 10 * SECOND;
+
+/// One of several nodes that is to stop says so this long before it takes nothing more.
+const LAME_FOR: i64 = 5 * SECOND;
+
+/// A node that lost its lease, or did not get one, tries again after this.
+const JOIN_AGAIN_AFTER: i64 = SECOND;
+
+/// How long one of several nodes that is gone may still matter: its lease, and what notices that it is over.
+const LOST_FOR: i64 = 12 * SECOND;
 const SIGNALS_MAX: usize = 100_000;
 
 /// A signal that stands later than this after it reached the machine was held up by us.
@@ -76,6 +85,8 @@ pub(crate) struct Node {
     pub(crate) pause_trap: Option<(i64, i64, bool)>,
     /// How often it is killed again, and after which time.
     pub(crate) loops: (u32, i64),
+    /// Since when it does not say that it is ready.
+    pub(crate) unready_since: Option<i64>,
 }
 
 /// A running process.
@@ -98,6 +109,8 @@ pub(crate) struct Run {
     begun: bool,
     /// It stops, at that instant at the latest; and how long it is down then.
     draining: Option<(i64, i64)>,
+    /// It takes nothing more.
+    closed: bool,
     commands: Vec<Command<Inbound>>,
 }
 
@@ -115,6 +128,7 @@ impl Node {
             trap: None,
             pause_trap: None,
             loops: (0, 0),
+            unready_since: None,
         }
     }
 
@@ -146,6 +160,9 @@ impl World {
         if let Some(run) = &mut self.nodes[node].run {
             return run.intake.now(reading);
         }
+        if self.scenario.nodes > 1 {
+            return self.cluster_time();
+        }
         let floor = self.model.alive_until().unwrap_or(UnixMicros::MIN);
         UnixMicros(reading.wall_micros).max(floor)
     }
@@ -167,10 +184,17 @@ impl World {
         if self.nodes[node].run.is_some() {
             return;
         }
-        self.nodes[node].lives += 1;
         let reading = self.reading(node);
-        let (alive_until, lease) = self.open(node, reading);
-        let mut intake = Intake::new(reading, alive_until, SIGNALS_MAX);
+        let Some((alive_until, lease)) = self.open(node) else {
+            self.agenda.after(JOIN_AGAIN_AFTER, Event::Start(node));
+            return;
+        };
+        self.nodes[node].lives += 1;
+        self.nodes[node].unready_since = None;
+        let mut intake = match (lease, alive_until) {
+            (Some(_), Some(clock)) => Intake::joined(reading, reading, clock, SIGNALS_MAX),
+            _ => Intake::new(reading, alive_until, SIGNALS_MAX),
+        };
         let now = intake.now(reading);
         let mut run = Run {
             engine: Engine::new(Limits::default(), now),
@@ -186,6 +210,7 @@ impl World {
             turn_at: i64::MAX,
             begun: false,
             draining: None,
+            closed: false,
             commands: Vec::new(),
         };
         if lease.is_none()
@@ -217,19 +242,25 @@ impl World {
         }
     }
 
-    fn open(&mut self, node: usize, reading: Reading) -> (Option<UnixMicros>, Option<Lease>) {
+    /// Opens the store, or joins the other nodes on it: until when receiving worked, or the database's time,
+    /// and the lease. Nothing where the database cannot be reached.
+    fn open(&mut self, node: usize) -> Option<(Option<UnixMicros>, Option<Lease>)> {
         if self.scenario.nodes == 1 {
-            return (self.model.open_alone(), None);
+            return Some((self.model.open_alone(), None));
         }
-        let id = super::troubles::node_id(node);
-        let now = UnixMicros(reading.wall_micros);
-        let lease = self.model.join(id, now).ok();
+        let weather = self.truth.weather[node];
+        if self.agenda.now < weather.fails.0 && self.random.chance(weather.fails.1) {
+            return None;
+        }
+        let now = self.cluster_time();
+        let lease = self.model.join(super::troubles::node_id(node), now).ok()?;
         self.absorb(node, &[], None);
-        (Some(now), lease)
+        Some((Some(now), Some(lease)))
     }
 
     /// The process is gone, from one instant to the next.
     pub(crate) fn kill(&mut self, node: usize, down: i64) {
+        self.leave_behind(node);
         let Some(run) = self.nodes[node].run.take() else {
             return;
         };
@@ -237,7 +268,7 @@ impl World {
         self.truth.fact(now, None, || {
             format!("node {node} is killed, down for {}", super::spell(down))
         });
-        self.truth.node_up(now, node, false);
+        self.node_gone(node);
         self.outcome.crashes += 1;
         let held = run.lease.map(|lease| lease.node);
         self.model.crash(held);
@@ -245,6 +276,14 @@ impl World {
         self.nodes[node].asleep = false;
         self.nodes[node].paused_until = 0;
         self.agenda.after(down, Event::Start(node));
+    }
+
+    fn node_gone(&mut self, node: usize) {
+        let now = self.agenda.now;
+        self.truth.node_up(now, node, false);
+        if self.scenario.nodes > 1 {
+            self.truth.worsen(now, now + LOST_FOR);
+        }
     }
 
     /// Clients whose signals were on their way see their connections reset.
@@ -348,6 +387,9 @@ impl World {
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
+        if let Some((asked, clock)) = run.link.renewed.take() {
+            run.intake.renewed(asked, reading, clock);
+        }
         let mut taken = run.intake.take(reading, |_, _| None);
         let now = taken.now;
         if stamped_late {
@@ -392,17 +434,33 @@ impl World {
     fn end_turn(&mut self, node: usize, now: UnixMicros) {
         let at = self.agenda.now;
         self.truth.running(at, node, now.0);
+        self.say_ready(node, at);
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
         if let Some((until, down)) = run.draining
-            && (run.engine.is_drained() || at >= until)
+            && ((run.closed && run.engine.is_drained()) || at >= until)
         {
             self.stop(node, down);
             return;
         }
         let tick = run.engine.next_tick(now).since(now);
         self.wake(node, at + tick.as_micros() as i64);
+    }
+
+    /// The node says whether it is ready; while it stands still, it says nothing.
+    fn say_ready(&mut self, node: usize, now: i64) {
+        let machine = &mut self.nodes[node];
+        let reading = machine.reading(now, false);
+        let ready = machine
+            .run
+            .as_ref()
+            .is_some_and(|run| run.draining.is_none() && run.intake.is_ready(reading));
+        machine.unready_since = if ready {
+            None
+        } else {
+            machine.unready_since.or(Some(now))
+        };
     }
 
     /// The process ends in order.
@@ -414,10 +472,10 @@ impl World {
         self.truth.fact(now, None, || {
             format!("node {node} stops, down for {}", super::spell(down))
         });
-        self.truth.node_up(now, node, false);
+        self.node_gone(node);
         if let Some(lease) = run.lease {
-            let axis = UnixMicros(self.nodes[node].reading(now, false).wall_micros);
-            let held = crate::model::Held { lease, now: axis };
+            let now = self.cluster_time();
+            let held = crate::model::Held { lease, now };
             // One that is fenced already has nothing to leave.
             let _ = self.model.leave(held, &[]);
             self.absorb(node, &[], None);
@@ -432,11 +490,36 @@ impl World {
         if let Some(run) = &mut self.nodes[node].run
             && run.draining.is_none()
         {
+            if self.scenario.nodes > 1 {
+                // The others take over while it still takes what comes.
+                run.draining = Some((now + LAME_FOR + DRAIN_TIME, down));
+                let life = self.life(node);
+                self.agenda.after(LAME_FOR, Event::Close(life));
+                self.say_ready(node, now);
+                return;
+            }
+            run.draining = Some((now + DRAIN_TIME, down));
+            let life = self.life(node);
+            self.close(life);
+        }
+    }
+
+    /// A process that is to stop takes nothing more.
+    pub(crate) fn close(&mut self, life: Life) {
+        if !self.lives(life) {
+            return;
+        }
+        let resumes = self.nodes[life.node].paused_until;
+        if resumes > self.agenda.now {
+            self.agenda.at(resumes, Event::Close(life));
+            return;
+        }
+        if let Some(run) = &mut self.nodes[life.node].run {
             run.intake.close();
             run.engine.stop();
-            run.draining = Some((now + DRAIN_TIME, down));
-            self.wake(node, now + 20);
+            run.closed = true;
         }
+        self.wake(life.node, self.agenda.now + 20);
     }
 
     fn take_in(&mut self, node: usize, reading: Reading, happened: Happened) {
@@ -448,6 +531,7 @@ impl World {
             &happened,
             Happened::Recorded(_, Err(Trouble::Fenced))
                 | Happened::Elapsed(_, Err(Trouble::Fenced))
+                | Happened::Claimed(Err(Trouble::Fenced))
         );
         let lost_wheel = self.broken(Mutant::LostWheel);
         let forgets_targets = self.broken(Mutant::UnknownForgotten);
@@ -503,12 +587,24 @@ impl World {
         }
     }
 
-    /// A node that lost its lease ends, and begins again with a new one.
+    /// A node that lost its lease refuses all that it holds, drops what it had claimed, and joins again with
+    /// an empty inbox. The process goes on.
     fn fenced(&mut self, node: usize) {
-        self.truth.fact(self.agenda.now, None, || {
-            format!("node {node} finds itself fenced")
-        });
-        self.kill(node, SECOND);
+        let now = self.agenda.now;
+        self.truth
+            .fact(now, None, || format!("node {node} finds itself fenced"));
+        self.leave_behind(node);
+        let Some(run) = self.nodes[node].run.take() else {
+            return;
+        };
+        self.node_gone(node);
+        self.model.crash(run.lease.map(|lease| lease.node));
+        self.reset(run.pending);
+        let (again, down) = match run.draining {
+            Some((_, down)) => (down, down),
+            None => (MS, 0),
+        };
+        self.agenda.after(again.max(down), Event::Start(node));
     }
 
     /// Keeps what is needed of claimed deliveries.
@@ -697,7 +793,7 @@ impl World {
         };
         let now = run.intake.now(reading);
         let stamp = run.intake.stamp(now, announced);
-        let room = run.intake.has_room();
+        let room = run.intake.may_take(reading);
         let mut inbound = Inbound { arrival, tried };
         inbound.arrival.signal.received_at = stamp;
         if room {
@@ -706,7 +802,14 @@ impl World {
         if let Some(announced) = announced {
             run.intake.withdraw(announced);
         }
-        run.pending.insert(tried, stamp.0);
+        let held_up = self.agenda.now - since;
+        // Of several nodes, one that was lost meanwhile refuses what reached it long ago.
+        let reached = if self.scenario.nodes > 1 && held_up > HELD_UP {
+            stamp.0 - held_up
+        } else {
+            stamp.0
+        };
+        run.pending.insert(tried, reached);
         let at = self.agenda.now;
         self.truth.fact(at, Some(heartbeat), || {
             format!(
@@ -714,7 +817,6 @@ impl World {
                 tried.message, tried.number, stamp.0
             )
         });
-        let held_up = at - since;
         if held_up > HELD_UP {
             self.lose(tried, stamp.0 - held_up);
         }

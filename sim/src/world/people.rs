@@ -125,11 +125,18 @@ impl World {
         let members: Vec<usize> = (0..self.jobs.len())
             .filter(|index| self.jobs[*index].spec.project == project && !self.jobs[*index].gone)
             .collect();
-        if members.is_empty() || self.nodes[0].run.is_none() || self.nodes[0].paused_until > now {
+        let well = |node: &usize| {
+            let node = &self.nodes[*node];
+            node.run.is_some() && node.paused_until <= now
+        };
+        let Some(node) = (0..self.nodes.len()).find(well) else {
+            return;
+        };
+        if members.is_empty() {
             return;
         }
         let whom = self.random.pick(&members);
-        let axis = self.axis(0);
+        let axis = self.axis(node);
         let act = match self.random.within(0, 19) {
             0..=4 => Act::Step(whom, Step::Edit(self.edited(whom))),
             5 | 6 => Act::Step(whom, Step::Pause),
@@ -150,7 +157,7 @@ impl World {
             },
         };
         self.outcome.acts += 1;
-        self.push(0, Op::Act(act, axis));
+        self.push(node, Op::Act(act, axis));
     }
 
     fn paused_one(&mut self, of: &[usize]) -> Option<usize> {

@@ -13,12 +13,23 @@ pub(crate) fn node_id(node: usize) -> NodeId {
 impl World {
     pub(super) fn trouble(&mut self, index: usize) {
         let (number, planned) = self.planned[index];
-        let (now, node) = (self.agenda.now, planned.node);
         self.outcome.troubles += 1;
+        let nodes = if planned.all {
+            0..self.nodes.len()
+        } else {
+            planned.node..planned.node + 1
+        };
+        for node in nodes {
+            self.trouble_at(node, number, planned.trouble);
+        }
+    }
+
+    fn trouble_at(&mut self, node: usize, number: usize, trouble: Trouble) {
+        let now = self.agenda.now;
         self.truth.fact(now, None, || {
-            format!("trouble {number}: {:?} at node {node}", planned.trouble)
+            format!("trouble {number}: {trouble:?} at node {node}")
         });
-        match planned.trouble {
+        match trouble {
             Trouble::Kill { down } => self.kill(node, down),
             Trouble::Restart { down } => {
                 self.truth.worsen(now, now + 10 * SECOND);
@@ -68,6 +79,10 @@ impl World {
                 self.nodes[node].settle_drift(now);
                 self.nodes[node].ahead += by;
             }
+            Trouble::DatabaseClock { by } => {
+                self.truth.stepped(now);
+                self.database_ahead += by;
+            }
             Trouble::ClockDrift { parts } => {
                 self.nodes[node].settle_drift(now);
                 self.nodes[node].drift.0 = parts;
@@ -96,6 +111,8 @@ impl World {
         });
         self.nodes[node].paused_until = until;
         self.nodes[node].asleep = asleep;
+        // It does not say either that it is ready.
+        self.nodes[node].unready_since.get_or_insert(now);
         self.truth.worsen(now, until);
     }
 
