@@ -16,6 +16,14 @@ use crate::world::{Try, World};
 /// A gap may be larger than the trouble behind it by the beat of the alive row and what a commit takes.
 const GAP_SLACK: i64 = 8 * SECOND;
 
+/// Of the hash of what happens to a heartbeat (FNV-1a over words).
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
+/// How far one of several nodes may lag behind: it is lost a lease after its last transaction, and what it
+/// said in that may be a lease old.
+const LAG_MAX: i64 = 23 * SECOND;
+
 /// How long an acknowledged signal may be unknown to the store before it counts as lost.
 const OWED_FOR: i64 = MINUTE;
 
@@ -36,6 +44,7 @@ impl World {
         let mut tries = tries.iter();
         let mut alerts: Vec<(usize, u32)> = Vec::new();
         let mut opened = Vec::new();
+        let mut passed = Vec::new();
         for change in changes {
             match change {
                 Change::Signal {
@@ -58,6 +67,12 @@ impl World {
                     if let Some((tried, _)) = arrived {
                         self.messages[tried.message].stored = true;
                         came = self.came(node, *tried).unwrap_or(came);
+                    }
+                    // Several nodes tell no miss that is over before each of them has come past it.
+                    let lag = if self.scenario.nodes > 1 { LAG_MAX } else { 0 };
+                    let before = (came - lag).min(self.recorded_to);
+                    if let Some(deadline) = self.truth.passed_before(beat, before) {
+                        passed.push((beat, deadline, came));
                     }
                     self.stored(beat, &signal, came, ignored.is_some());
                 }
@@ -104,6 +119,12 @@ impl World {
                 Change::Created(_) => {}
             }
         }
+        for (beat, deadline, came) in passed {
+            if !opened.iter().any(|(it, ..)| *it == beat) {
+                let text = format!("a signal that came at {came} hides the deadline {deadline}");
+                self.violate("I4 missed", Some(beat), text);
+            }
+        }
         self.check_opened(&opened, &alerts);
         self.check_states(&opened, asof);
         decided
@@ -132,6 +153,7 @@ impl World {
                 signal.kind, signal.received_at.0, signal.claimed_at
             )
         });
+        self.trace_beat(beat, &[signal.kind as u64, signal.received_at.0 as u64]);
         let before = self.truth.beats[beat].open;
         self.truth.signal(beat, signal, stamp, ignored, now);
         // One that came in time, while *down* was already claimed.
@@ -162,6 +184,12 @@ impl World {
         let now = self.agenda.now;
         self.truth
             .fact(now, Some(beat), || format!("incident: {change:?}"));
+        let about = match &change {
+            IncidentChange::Opened { cause, claim, .. } => [1, *cause as u64, *claim as u64],
+            IncidentChange::Confirmed { .. } => [2, 0, 0],
+            IncidentChange::Closed { .. } => [3, 0, 0],
+        };
+        self.trace_beat(beat, &about);
         match change {
             IncidentChange::Opened {
                 number,
@@ -238,11 +266,16 @@ impl World {
             self.violate("I5 alerts", Some(beat), text);
         }
         self.truth.beats[beat].last_alert = Some((alert.sequence, alert.kind));
+        self.trace_beat(
+            beat,
+            &[
+                u64::from(alert.sequence),
+                alert.kind as u64,
+                alert.deadline.map_or(0, |at| at.0 as u64),
+            ],
+        );
         let timed = alert.incident.as_ref().map(|it| it.cause);
         let timed = timed.filter(|cause| matches!(cause, Cause::Missed | Cause::Overran));
-        // An overrun may confirm what was raised for a miss: the alert says so by its run.
-        let overran = alert.run_started_at.is_some();
-        let timed = timed.map(|cause| if overran { Cause::Overran } else { cause });
         let (Some(cause), Some(deadline)) = (timed, alert.deadline) else {
             return;
         };
@@ -263,6 +296,12 @@ impl World {
     /// I2 and I3: nothing that came, or that was lost through us, makes this *down* wrong.
     fn check_down(&mut self, beat: usize, cause: Cause, alert: &Alert, deadline: i64) {
         let at = alert.at.0;
+        let started = alert.run_started_at.map(|at| at.0);
+        if (cause == Cause::Overran) != started.is_some() {
+            let text = format!("{cause:?}, but of the run that started at {started:?}");
+            self.violate("I8 cause", Some(beat), text);
+        }
+        self.outcome.touched += u64::from(self.touched(beat, started, deadline));
         let truth = &mut self.truth.beats[beat];
         if let Some(open) = &mut truth.open {
             open.down = Some((deadline, at));
@@ -293,9 +332,14 @@ impl World {
             self.violate("I2 false down", Some(beat), text);
             return;
         }
+        // Several nodes judge when each of them has come past the deadline. What came to us after it was too
+        // late, where we saw all that came before.
+        let started = alert.run_started_at.map(|started| started.0);
+        let seen = self.scenario.nodes > 1 && !self.touched(beat, started, deadline);
+        let truth = &self.truth.beats[beat];
         if truth.settings.failure_threshold == 1
             && let Some((stamp, ended)) =
-                truth.lost_in_time(at, alert.run_started_at.map(|started| started.0))
+                truth.lost_in_time(if seen { deadline } else { at }, started)
         {
             let text = format!(
                 "down at {at} for {deadline}, but a signal came at {stamp} (ended {ended}) while we could not take it"
@@ -306,18 +350,58 @@ impl World {
 
     /// I9: *unverified* only where a gap of ours touches the silence.
     fn check_unverified(&mut self, beat: usize, cause: Cause, alert: &Alert, deadline: i64) {
+        let started = alert.run_started_at.map(|at| at.0);
+        let touched = self.touched(beat, started, deadline);
+        self.outcome.touched += u64::from(touched);
+        if !touched {
+            let text = format!("unverified for {deadline}, but no gap of the ledger is near");
+            self.violate("I9 unverified", Some(beat), text);
+            return;
+        }
+        let invented = alert.gaps.iter().find(|gap| {
+            let known = self.truth.gaps_in(gap.from.0, gap.from.0);
+            !known
+                .iter()
+                .any(|known| known.0 <= gap.from.0 && gap.to.0 <= known.1)
+        });
+        if let Some(gap) = invented {
+            let text = format!("unverified for a gap that is not in the ledger: {gap:?}");
+            self.violate("I9 unverified", Some(beat), text);
+            return;
+        }
         let truth = &self.truth.beats[beat];
         if truth.settings.failure_threshold > 1 {
             return;
         }
-        let since = match (cause, alert.run_started_at) {
-            (Cause::Overran, Some(started)) => started.0,
+        let since = match (cause, started) {
+            (Cause::Overran, Some(started)) => started,
             _ => truth.silent_since(deadline),
         };
         let touches = |gap: &Gap| gap.to.0 > since && gap.from.0 <= deadline;
         if !alert.gaps.iter().any(touches) {
             let text = format!("unverified for {since} to {deadline}, but its gaps are elsewhere");
             self.violate("I9 unverified", Some(beat), text);
+        }
+    }
+
+    /// Whether a gap of the ledger touches the silence that a claim speaks of.
+    fn touched(&self, beat: usize, started: Option<i64>, deadline: i64) -> bool {
+        let truth = &self.truth.beats[beat];
+        let since = if truth.settings.failure_threshold > 1 {
+            truth.listened_since().min(started.unwrap_or(i64::MAX))
+        } else {
+            started.unwrap_or_else(|| truth.silent_since(deadline))
+        };
+        !self.truth.gaps_in(since, deadline).is_empty()
+    }
+
+    /// What happens to a heartbeat, in its own order: I12 compares it.
+    pub(crate) fn trace_beat(&mut self, beat: usize, facts: &[u64]) {
+        let truth = &self.truth.beats[beat];
+        let key = (truth.project, truth.number);
+        let hash = self.outcome.beats.entry(key).or_insert(FNV_START);
+        for fact in facts {
+            *hash = (*hash ^ fact).wrapping_mul(FNV_PRIME).rotate_left(5);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What came of a run.
 
+use std::collections::BTreeMap;
+
 use crate::scenario::Scenario;
 
 /// A broken promise.
@@ -50,6 +52,8 @@ pub struct Outcome {
     pub downs: u64,
     /// Alerts that claim *unverified*.
     pub unverified: u64,
+    /// Claims for silence, *down* or *unverified*, where a gap of ours touches that silence.
+    pub touched: u64,
     /// Deliveries queued.
     pub deliveries: u64,
     /// Messages that a receiver took again.
@@ -78,6 +82,9 @@ pub struct Outcome {
     pub gap_share: f64,
     /// Of everything that happened, in order.
     pub hash: u64,
+    /// Of each heartbeat, by its project and its number: of all that happened to it, in its own order,
+    /// without the instants at which it was decided.
+    pub beats: BTreeMap<(usize, usize), u64>,
     /// Broken promises.
     pub violations: Vec<Violation>,
 }
@@ -103,6 +110,7 @@ impl Outcome {
             (&mut self.alerts, other.alerts),
             (&mut self.downs, other.downs),
             (&mut self.unverified, other.unverified),
+            (&mut self.touched, other.touched),
             (&mut self.deliveries, other.deliveries),
             (&mut self.duplicates, other.duplicates),
             (&mut self.failed_sends, other.failed_sends),

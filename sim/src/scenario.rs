@@ -41,6 +41,10 @@ pub struct Scenario {
     pub only: Vec<usize>,
     /// Without these planned troubles. For shrinking.
     pub without: Vec<usize>,
+    /// This project does not exist: no heartbeats, no people. To compare what happens to the others.
+    pub absent: Option<usize>,
+    /// It ends after this much of it, in microseconds, without a look at the end. For shrinking.
+    pub cut: Option<i64>,
     /// Keep the last facts, to show them.
     pub trace: bool,
 }
@@ -48,16 +52,22 @@ pub struct Scenario {
 impl Scenario {
     /// The scenario of a seed with the usual size.
     pub fn new(seed: u64, days: u32, faults: Faults) -> Self {
-        // Most run as one server; each third one as a cluster would be of a later store.
+        // Most run as one server; each third one as two or three nodes on one database.
         Self {
             seed,
             days,
             heartbeats: 100,
-            nodes: 1,
+            nodes: if seed % 3 == 0 {
+                2 + (seed / 3 % 2) as usize
+            } else {
+                1
+            },
             faults,
             mutant: None,
             only: Vec::new(),
             without: Vec::new(),
+            absent: None,
+            cut: None,
             trace: false,
         }
     }

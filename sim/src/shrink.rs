@@ -28,6 +28,14 @@ pub fn shrink(scenario: &Scenario) -> (Scenario, Outcome) {
             .is_some_and(|it| it.invariant == invariant);
         (same && runs <= RUNS_MAX, runs >= RUNS_MAX)
     };
+    // The days after it, where it is seen at once and not at the end.
+    if let Some(violation) = first.violations.first() {
+        let mut shorter = best.clone();
+        shorter.cut = Some(violation.at + 1 - best.begins_at());
+        if fails(&shorter).0 {
+            best = shorter;
+        }
+    }
     // The heartbeat alone, where the violation names one.
     if let Some(number) = first.violations.first().and_then(|it| it.number) {
         let mut alone = best.clone();
@@ -36,7 +44,7 @@ pub fn shrink(scenario: &Scenario) -> (Scenario, Outcome) {
             best = alone;
         }
     }
-    // Whole days from the end are part of the plan, so they stay; troubles go, half of them first.
+    // Troubles go, half of them first.
     let mut left: Vec<usize> = plan(&best).into_iter().map(|(number, _)| number).collect();
     let mut size = left.len().div_ceil(2);
     while size > 0 {

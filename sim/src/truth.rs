@@ -164,6 +164,12 @@ impl Beat {
         self.last_end.unwrap_or(i64::MIN).max(self.armed)
     }
 
+    /// Since when a gap of ours may have hidden something that counts.
+    pub(crate) fn listened_since(&self) -> i64 {
+        let first_run = self.runs.iter().map(|run| run.started).min();
+        self.quiet().min(first_run.unwrap_or(i64::MAX))
+    }
+
     /// When it is overdue if nothing more comes; nothing of runs and maintenance.
     pub(crate) fn deadline(&self) -> Option<i64> {
         (self.active && !self.paused).then(|| {
@@ -375,8 +381,11 @@ impl Beat {
         self.was_paused
     }
 
-    /// The stamp of the end of the run that started then.
+    /// The stamp of the end of the run that started then, where no other did.
     pub(crate) fn run_ended(&self, started: i64) -> Option<i64> {
+        if self.runs.iter().any(|run| run.started == started) {
+            return None;
+        }
         let found = self.ended.iter().find(|(it, _)| *it == started);
         found.map(|(_, stamp)| *stamp)
     }
@@ -585,6 +594,14 @@ impl Truth {
         blind >= SHORT_GAP || gaps.last().is_some_and(|gap| gap.1 > deadline)
     }
 
+    /// The deadline that had passed when a signal came at `came`, and that nothing may put off: something
+    /// must be open for it.
+    pub(crate) fn passed_before(&self, heartbeat: usize, came: i64) -> Option<i64> {
+        let beat = &self.beats[heartbeat];
+        let deadline = beat.must_open_by(&self.windows[beat.project])?;
+        (deadline < came && !self.may_wait(beat.listened_since(), deadline)).then_some(deadline)
+    }
+
     /// A node's loop turned at an instant of its axis.
     pub(crate) fn running(&mut self, now: i64, node: usize, axis: i64) {
         let known = &mut self.axes[node];
@@ -651,9 +668,7 @@ impl Truth {
             Some((known, first)) if known == deadline => first,
             _ => healthy,
         };
-        let first_run = beat.runs.iter().map(|run| run.started).min();
-        let since = beat.quiet().min(first_run.unwrap_or(i64::MAX));
-        let patient = self.may_wait(since, deadline);
+        let patient = self.may_wait(beat.listened_since(), deadline);
         self.beats[heartbeat].overdue = Some((deadline, first));
         let waited = healthy - first;
         if waited > bound || (waited > bound_clean && !patient) {

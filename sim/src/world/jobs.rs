@@ -208,7 +208,7 @@ impl World {
         };
         let heartbeat = sent.heartbeat;
         self.agenda.after(ANSWER_TIMEOUT, Event::Timeout(tried));
-        if self.network_loses() {
+        if self.network_loses(heartbeat) {
             let at = self.agenda.now;
             self.truth.fact(at, Some(heartbeat), || {
                 format!("signal {message} is lost on its way")

@@ -39,6 +39,8 @@ pub(crate) struct Link {
     busy: bool,
     /// What the clocks said when it was asked for.
     asked: Option<Reading>,
+    /// Which lives of which nodes it knows of.
+    epochs: u64,
     /// The last transaction that renewed the lease: when it was asked for, and the database's time in it.
     pub(crate) renewed: Option<(Reading, UnixMicros)>,
 }
@@ -182,6 +184,12 @@ impl World {
             && stored
         {
             run.link.renewed = run.link.asked.map(|asked| (asked, held.now));
+            // Each transaction reads all nodes. What one was told to watch that is lost, others must watch.
+            let epochs = self.model.nodes().iter().map(|row| row.epoch).sum();
+            let known = std::mem::replace(&mut run.link.epochs, epochs);
+            if known != 0 && known != epochs {
+                self.push(node, Op::WatchList);
+            }
         }
     }
 
@@ -289,6 +297,7 @@ impl World {
                 .gaps
                 .retain(|gap| gap.kind != nightbeat_domain::GapKind::Suspended);
         }
+        self.recorded_to = record.watermark.0;
         let result = self.model.record(held, &record);
         self.renewed(node, held, result.is_ok());
         let stored = self.absorb(node, tries, None);

@@ -49,6 +49,10 @@ pub(crate) struct World {
     database_ahead: i64,
     /// Of all that is not decided by another stream.
     pub(crate) random: Random,
+    /// The watermark of the transaction of signals that is being done: what is due later is judged later.
+    pub(crate) recorded_to: i64,
+    /// Of each project's people.
+    pub(crate) whims: Vec<Random>,
     /// Of the network, until then: the share of requests that are lost.
     network: (i64, f64),
 }
@@ -57,7 +61,11 @@ pub(crate) struct World {
 pub(crate) fn live(scenario: &Scenario) -> Outcome {
     let mut world = World::new(scenario);
     world.begin();
-    let end = scenario.ends_at();
+    let end = scenario.ends_at().min(
+        scenario
+            .cut
+            .map_or(i64::MAX, |cut| scenario.begins_at() + cut),
+    );
     while let Some(event) = world.agenda.next(end) {
         world.happen(event);
         if world.outcome.violations.len() >= VIOLATIONS_MAX {
@@ -86,6 +94,8 @@ impl World {
             planned: plan(scenario),
             database_ahead: 0,
             random: scenario.random("world", 0),
+            recorded_to: i64::MAX,
+            whims: (0..3).map(|n| scenario.random("whim", n)).collect(),
             network: (0, 0.0),
             scenario: scenario.clone(),
         }
@@ -96,8 +106,9 @@ impl World {
         self.furnish();
         for number in 0..self.scenario.heartbeats {
             let wanted = &self.scenario.only;
-            if wanted.is_empty() || wanted.contains(&number) {
-                let spec = Spec::of(&self.scenario, number);
+            let spec = Spec::of(&self.scenario, number);
+            let exists = self.scenario.absent != Some(spec.project);
+            if exists && (wanted.is_empty() || wanted.contains(&number)) {
                 self.add_heartbeat(number, spec);
             }
         }
@@ -178,7 +189,7 @@ impl World {
     }
 
     fn finish(mut self) -> Outcome {
-        if self.outcome.violations.is_empty() {
+        if self.outcome.violations.is_empty() && self.scenario.cut.is_none() {
             self.check_end();
         }
         self.outcome.hash = self.agenda.hash;

@@ -771,8 +771,8 @@ impl World {
                 if durable { "200" } else { "503" }
             )
         });
-        let latency = self.random.span(100, 100 * MS);
-        if !self.network_loses() {
+        let latency = self.jobs[heartbeat].random.span(100, 100 * MS);
+        if !self.network_loses(heartbeat) {
             self.agenda.after(latency, Event::Hear(tried, durable));
         }
     }

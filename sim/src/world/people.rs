@@ -108,7 +108,7 @@ impl World {
 
     pub(super) fn begin_people(&mut self) {
         if self.scenario.faults.has(Fault::People) {
-            for project in 0..PROJECTS {
+            for project in (0..PROJECTS).filter(|it| self.scenario.absent != Some(*it)) {
                 self.agenda.after(HOUR, Event::Person(project));
             }
         }
@@ -120,7 +120,7 @@ impl World {
         if now > self.scenario.ends_at() - CALM - 2 * HOUR {
             return;
         }
-        let wait = self.random.pause(ACTS_EVERY) + SECOND;
+        let wait = self.whims[project].pause(ACTS_EVERY) + SECOND;
         self.agenda.after(wait, Event::Person(project));
         let members: Vec<usize> = (0..self.jobs.len())
             .filter(|index| self.jobs[*index].spec.project == project && !self.jobs[*index].gone)
@@ -135,21 +135,27 @@ impl World {
         if members.is_empty() {
             return;
         }
-        let whom = self.random.pick(&members);
+        let whom = self.whims[project].pick(&members);
         let axis = self.axis(node);
-        let act = match self.random.within(0, 19) {
+        let act = match self.whims[project].within(0, 19) {
             0..=4 => Act::Step(whom, Step::Edit(self.edited(whom))),
             5 | 6 => Act::Step(whom, Step::Pause),
-            7..=10 => Act::Step(self.paused_one(&members).unwrap_or(whom), Step::Resume),
-            11 | 12 => Act::Step(self.open_one(&members).unwrap_or(whom), Step::Acknowledge),
+            7..=10 => Act::Step(
+                self.paused_one(project, &members).unwrap_or(whom),
+                Step::Resume,
+            ),
+            11 | 12 => Act::Step(
+                self.open_one(project, &members).unwrap_or(whom),
+                Step::Acknowledge,
+            ),
             13..=15 => {
-                let until = axis.0 + self.random.span(MINUTE, 4 * HOUR);
+                let until = axis.0 + self.whims[project].span(MINUTE, 4 * HOUR);
                 Act::Step(
-                    self.open_one(&members).unwrap_or(whom),
+                    self.open_one(project, &members).unwrap_or(whom),
                     Step::Snooze(UnixMicros(until)),
                 )
             }
-            16 | 17 => Act::Window(project, self.window(axis)),
+            16 | 17 => Act::Window(project, self.window(project, axis)),
             18 if members.len() > 3 => Act::Delete(whom),
             _ => match self.truth.channels[project].first().copied() {
                 Some(channel) => Act::DropChannel(project, channel, self.channels[&channel]),
@@ -160,30 +166,31 @@ impl World {
         self.push(node, Op::Act(act, axis));
     }
 
-    fn paused_one(&mut self, of: &[usize]) -> Option<usize> {
+    fn paused_one(&mut self, project: usize, of: &[usize]) -> Option<usize> {
         let paused: Vec<usize> = of
             .iter()
             .copied()
             .filter(|index| self.truth.beats[*index].paused)
             .collect();
-        (!paused.is_empty()).then(|| self.random.pick(&paused))
+        (!paused.is_empty()).then(|| self.whims[project].pick(&paused))
     }
 
-    fn open_one(&mut self, of: &[usize]) -> Option<usize> {
+    fn open_one(&mut self, project: usize, of: &[usize]) -> Option<usize> {
         let open: Vec<usize> = of
             .iter()
             .copied()
             .filter(|index| self.truth.beats[*index].open.is_some())
             .collect();
-        (!open.is_empty()).then(|| self.random.pick(&open))
+        (!open.is_empty()).then(|| self.whims[project].pick(&open))
     }
 
-    fn window(&mut self, axis: UnixMicros) -> Window {
-        let from = axis.0 + self.random.span(SECOND, 3 * HOUR);
+    fn window(&mut self, project: usize, axis: UnixMicros) -> Window {
+        let random = &mut self.whims[project];
+        let from = axis.0 + random.span(SECOND, 3 * HOUR);
         Window {
-            id: self.random.uuid(),
+            id: random.uuid(),
             from: UnixMicros(from),
-            to: UnixMicros(from + self.random.span(MINUTE, 5 * HOUR)),
+            to: UnixMicros(from + random.span(MINUTE, 5 * HOUR)),
             note: String::new(),
             created_at: axis,
         }
@@ -193,20 +200,21 @@ impl World {
     fn edited(&mut self, heartbeat: usize) -> Settings {
         let mut settings = Settings::clone(&self.truth.beats[heartbeat].settings);
         let grace = settings.grace.as_secs() as i64;
-        match self.random.within(0, 3) {
+        let random = &mut self.whims[self.jobs[heartbeat].spec.project];
+        match random.within(0, 3) {
             0 => {
-                let grace = self.random.span(1, 4 * grace.max(60));
+                let grace = random.span(1, 4 * grace.max(60));
                 settings.grace = Duration::from_secs(grace as u64);
             }
             1 => {
-                let limit = self.random.span(5, 4 * grace.max(60));
+                let limit = random.span(5, 4 * grace.max(60));
                 settings.max_run_time = Some(Duration::from_secs(limit as u64));
             }
-            2 => settings.failure_threshold = self.random.within(1, 3) as u32,
+            2 => settings.failure_threshold = random.within(1, 3) as u32,
             _ => {
                 if let Some(interval) = settings.schedule.interval() {
                     let seconds = interval.seconds() as i64;
-                    let seconds = self.random.span((seconds / 3).max(30), seconds * 3);
+                    let seconds = random.span((seconds / 3).max(30), seconds * 3);
                     if let Ok(schedule) = Schedule::every_seconds(seconds as u64) {
                         settings.schedule = schedule;
                     }
@@ -256,7 +264,7 @@ impl World {
                     self.truth.channels[project].retain(|id| *id != channel);
                 }
                 self.absorb(node, &[], None);
-                let time = u128::from(self.random.next() >> 40);
+                let time = u128::from(self.whims[project].next() >> 40);
                 self.add_channel(receiver, time);
                 None
             }

@@ -116,8 +116,9 @@ impl World {
         self.truth.worsen(now, until);
     }
 
-    pub(super) fn network_loses(&mut self) -> bool {
+    /// Whether the network loses something between a job and us.
+    pub(super) fn network_loses(&mut self, heartbeat: usize) -> bool {
         let (until, share) = self.network;
-        self.agenda.now < until && self.random.chance(share)
+        self.agenda.now < until && self.jobs[heartbeat].random.chance(share)
     }
 }
