@@ -24,8 +24,8 @@
 //! A deadline is judged when every node has come past it ([`asof`]). A signal that one node receives after the
 //! deadline but stores before that ends the silence unseen: another node may hold a signal that came in
 //! time, so nothing may be claimed, and afterwards the job is known to be well. So with several nodes a job
-//! may be late by as much as the others lag behind before that is told: by a beat as a rule, by a lease
-//! while a node is being lost. It is the patience that a gap at the deadline itself is given too, which is
+//! may be late by as much as the others lag behind before that is told: by a beat as a rule, by two leases
+//! at the most while a node is being lost. It is the patience that a gap at the deadline itself is given too, which is
 //! never under a minute; silence that goes on is told, always. With one node nothing lags, and every miss is
 //! told.
 
