@@ -15,9 +15,10 @@
 //!
 //! # What is lost with a lease
 //! A node whose lease is void stores nothing of what it holds, ever: others may have judged past its stamps.
-//! It answers 503 to all of it, drops what it had claimed (the claims run out), and joins again with an empty
-//! inbox and a fresh axis, in the same process. From its watermark until it was taken for lost is a gap; so
-//! whoever sends signals to nodes must have stopped sending them to this one by then
+//! It answers 503 to all of it, drops what it had claimed, and joins again with an empty inbox and a fresh
+//! axis, in the same process. What it had claimed is free when the claims run out, and not before: it may be
+//! sending still, and what came after it must not overtake it. From its watermark until it was taken for
+//! lost is a gap; so whoever sends signals to nodes must have stopped sending them to this one by then
 //! ([`NODE_READY_LEFT_MIN`]).
 //!
 //! # Misses that nobody sees
@@ -98,8 +99,6 @@ pub struct Joined {
     pub lease: Lease,
     /// Gaps to enter into the ledger in the same transaction, before anything else.
     pub gaps: Vec<Gap>,
-    /// No other node is there: whatever was being sent is free.
-    pub alone: bool,
 }
 
 impl NodeRow {
@@ -181,8 +180,9 @@ pub fn join(
     if !rows[index].left {
         gaps.extend(rows[index].lose(now));
     }
-    let alone = rows.iter().all(|row| row.left);
-    if alone && let Some(alive_until) = alive_until {
+    if rows.iter().all(|row| row.left)
+        && let Some(alive_until) = alive_until
+    {
         gaps.extend(gap(alive_until, now));
     }
     let row = &mut rows[index];
@@ -194,7 +194,7 @@ pub fn join(
         node,
         epoch: row.epoch,
     };
-    Joined { lease, gaps, alone }
+    Joined { lease, gaps }
 }
 
 /// A node ends cleanly: everything that it received is recorded or refused, and the others go on without
@@ -237,8 +237,8 @@ mod tests {
         let mut rows = Vec::new();
         let one = join(&mut rows, ONE, None, at(100));
         let two = join(&mut rows, TWO, Some(at(101)), at(101));
-        assert_eq!((one.gaps, one.alone), (vec![], true));
-        assert_eq!((two.gaps, two.alone), (vec![], false));
+        assert_eq!(one.gaps, vec![]);
+        assert_eq!(two.gaps, vec![]);
         (rows, one.lease, two.lease)
     }
 
@@ -295,7 +295,7 @@ mod tests {
         rows[0].renew(one, at(104), at(104)).unwrap();
         rows[1].renew(two, at(103), at(103)).unwrap();
         let again = join(&mut rows, TWO, Some(at(104)), at(106));
-        assert_eq!((again.gaps, again.alone), (vec![lost(103, 106)], false));
+        assert_eq!(again.gaps, vec![lost(103, 106)]);
         assert_eq!(rows[1].renew(two, at(107), at(107)), Err(Fenced));
         assert_eq!(rows.len(), 2);
     }
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(rows[1].renew(two, at(111), at(111)), Err(Fenced));
         assert_eq!(leave(&mut rows, two, at(111)), Err(Fenced), "once");
         let again = join(&mut rows, TWO, Some(at(112)), at(112));
-        assert_eq!((again.gaps, again.alone), (vec![], false));
+        assert_eq!(again.gaps, vec![]);
     }
 
     #[test]
@@ -319,9 +319,9 @@ mod tests {
         leave(&mut rows, one, at(105)).unwrap();
         leave(&mut rows, two, at(106)).unwrap();
         let first = join(&mut rows, ONE, Some(at(106)), at(500));
-        assert_eq!((first.gaps, first.alone), (vec![lost(106, 500)], true));
+        assert_eq!(first.gaps, vec![lost(106, 500)]);
         let second = join(&mut rows, TWO, Some(at(500)), at(501));
-        assert_eq!((second.gaps, second.alone), (vec![], false));
+        assert_eq!(second.gaps, vec![]);
     }
 
     #[test]
@@ -331,7 +331,6 @@ mod tests {
         rows[1].renew(two, at(108), at(108)).unwrap();
         let first = join(&mut rows, ONE, Some(at(108)), at(500));
         assert_eq!(first.gaps, [lost(103, 500), lost(108, 500), lost(108, 500)]);
-        assert!(first.alone);
     }
 
     #[test]

@@ -34,9 +34,6 @@ impl Model {
                 model.enter_gap(gap);
             }
             model.alive(now);
-            if joined.alone {
-                model.outbox.free_leases();
-            }
             Ok(joined.lease)
         })
     }
