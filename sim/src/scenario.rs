@@ -57,7 +57,7 @@ impl Scenario {
             seed,
             days,
             heartbeats: 100,
-            nodes: if seed % 3 == 0 {
+            nodes: if seed.is_multiple_of(3) {
                 2 + (seed / 3 % 2) as usize
             } else {
                 1
@@ -420,6 +420,22 @@ fn every(fault: Fault) -> &'static [i64] {
     }
 }
 
+fn standstill(random: &mut Random) -> Trouble {
+    match random.within(0, 3) {
+        0 => Trouble::Pause {
+            span: random.span(200 * MS, 3 * MINUTE),
+        },
+        1 => Trouble::Suspend {
+            span: random.span(SECOND, 2 * HOUR),
+        },
+        _ => Trouble::PauseAfterSignal {
+            within: HOUR,
+            span: random.span(200 * MS, MINUTE),
+            aimed: random.chance(0.7),
+        },
+    }
+}
+
 fn trouble(fault: Fault, random: &mut Random, room: i64) -> Option<Trouble> {
     let trouble = match fault {
         Fault::Crash => match random.within(0, 9) {
@@ -448,19 +464,7 @@ fn trouble(fault: Fault, random: &mut Random, room: i64) -> Option<Trouble> {
                 down: random.span(200 * MS, MINUTE),
             },
         },
-        Fault::Pause => match random.within(0, 3) {
-            0 => Trouble::Pause {
-                span: random.span(200 * MS, 3 * MINUTE),
-            },
-            1 => Trouble::Suspend {
-                span: random.span(SECOND, 2 * HOUR),
-            },
-            _ => Trouble::PauseAfterSignal {
-                within: HOUR,
-                span: random.span(200 * MS, MINUTE),
-                aimed: random.chance(0.7),
-            },
-        },
+        Fault::Pause => standstill(random),
         Fault::Db => {
             let span = random.span(SECOND, 10 * MINUTE);
             match random.within(0, 4) {
