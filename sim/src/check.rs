@@ -153,7 +153,7 @@ impl World {
                 signal.kind, signal.received_at.0, signal.claimed_at
             )
         });
-        self.trace_beat(beat, &[signal.kind as u64, signal.received_at.0 as u64]);
+        self.trace_beat(beat, 0, &[signal.kind as u64, signal.received_at.0 as u64]);
         let before = self.truth.beats[beat].open;
         self.truth.signal(beat, signal, stamp, ignored, now);
         // One that came in time, while *down* was already claimed.
@@ -189,7 +189,7 @@ impl World {
             IncidentChange::Confirmed { .. } => [2, 0, 0],
             IncidentChange::Closed { .. } => [3, 0, 0],
         };
-        self.trace_beat(beat, &about);
+        self.trace_beat(beat, 0, &about);
         match change {
             IncidentChange::Opened {
                 number,
@@ -268,6 +268,7 @@ impl World {
         self.truth.beats[beat].last_alert = Some((alert.sequence, alert.kind));
         self.trace_beat(
             beat,
+            0,
             &[
                 u64::from(alert.sequence),
                 alert.kind as u64,
@@ -377,14 +378,14 @@ impl World {
             (Cause::Overran, Some(started)) => started,
             _ => truth.silent_since(deadline),
         };
-        let touches = |gap: &Gap| gap.to.0 > since && gap.from.0 <= deadline;
-        if !alert.gaps.iter().any(touches) {
+        let near = |gap: &Gap| gap.to.0 > since && gap.from.0 <= deadline;
+        if !alert.gaps.iter().any(near) {
             let text = format!("unverified for {since} to {deadline}, but its gaps are elsewhere");
             self.violate("I9 unverified", Some(beat), text);
         }
     }
 
-    /// Whether a gap of the ledger touches the silence that a claim speaks of.
+    /// Whether a gap of the ledger near the silence that a claim speaks of.
     fn touched(&self, beat: usize, started: Option<i64>, deadline: i64) -> bool {
         let truth = &self.truth.beats[beat];
         let since = if truth.settings.failure_threshold > 1 {
@@ -396,9 +397,9 @@ impl World {
     }
 
     /// What happens to a heartbeat, in its own order: I12 compares it.
-    pub(crate) fn trace_beat(&mut self, beat: usize, facts: &[u64]) {
+    pub(crate) fn trace_beat(&mut self, beat: usize, to: usize, facts: &[u64]) {
         let truth = &self.truth.beats[beat];
-        let key = (truth.project, truth.number);
+        let key = (truth.project, truth.number, to);
         let hash = self.outcome.beats.entry(key).or_insert(FNV_START);
         for fact in facts {
             *hash = (*hash ^ fact).wrapping_mul(FNV_PRIME).rotate_left(5);
@@ -520,8 +521,14 @@ impl World {
                 claim: row.claim,
                 until: wish.lease_until.0,
                 finished: false,
+                sent: false,
             };
             let before = self.truth.claims.insert(row.number, held);
+            if before.is_some_and(|before| before.sent) {
+                let beat = self.truth.rows.get(&row.number).map(|row| row.heartbeat);
+                let text = format!("delivery {} is sent again, though it is done", row.number);
+                self.violate("I7 one claim", beat, text);
+            }
             if let Some(before) = before
                 && !before.finished
                 && wish.now.0 < before.until
@@ -542,7 +549,9 @@ impl World {
     pub(crate) fn check_finished(&mut self, rows: &[FinishedDelivery], own: &[i64]) {
         for (row, own) in rows.iter().zip(own) {
             if let Some(held) = self.truth.claims.get_mut(&row.number) {
-                held.finished |= held.claim == *own;
+                let ours = held.claim == *own;
+                held.finished |= ours;
+                held.sent |= ours && matches!(row.ending, DeliveryEnding::Sent { .. });
             }
             let sent = matches!(row.ending, DeliveryEnding::Sent { .. });
             let known = self.truth.rows.get(&row.number);

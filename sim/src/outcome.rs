@@ -83,8 +83,9 @@ pub struct Outcome {
     /// Of everything that happened, in order.
     pub hash: u64,
     /// Of each heartbeat, by its project and its number: of all that happened to it, in its own order,
-    /// without the instants at which it was decided.
-    pub beats: BTreeMap<(usize, usize), u64>,
+    /// without the instants at which it was decided. Under 0 what was decided, under each receiver's
+    /// number what that was told.
+    pub beats: BTreeMap<(usize, usize, usize), u64>,
     /// Broken promises.
     pub violations: Vec<Violation>,
 }

@@ -117,6 +117,8 @@ pub(crate) struct Held {
     pub(crate) claim: i64,
     pub(crate) until: i64,
     pub(crate) finished: bool,
+    /// The claimer has stored that it was taken.
+    pub(crate) sent: bool,
 }
 
 /// Everything that really happened.

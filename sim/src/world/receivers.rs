@@ -114,7 +114,7 @@ impl World {
         self.agenda
             .note(delivery.number as u64 ^ u64::from(sequence) << 40);
         if let Some(beat) = beat {
-            self.trace_beat(beat, &[number as u64, u64::from(sequence)]);
+            self.trace_beat(beat, number + 1, &[u64::from(sequence)]);
         }
         if self.truth.accepted(delivery.number) {
             self.outcome.duplicates += 1;
