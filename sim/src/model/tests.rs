@@ -215,7 +215,7 @@ fn a_fenced_node_neither_claims_nor_finishes() {
 }
 
 #[test]
-fn what_the_last_node_was_sending_is_free_for_the_next_one() {
+fn what_a_lost_node_was_sending_is_free_when_its_claim_runs_out() {
     let (mut model, one, two) = two_nodes();
     beat(&mut model, two, 72).unwrap();
     elapse(&mut model, Some(one), 72).unwrap();
@@ -232,9 +232,12 @@ fn what_the_last_node_was_sending_is_free_for_the_next_one() {
     // The other one restarts: the first one may be sending still.
     let again = model.join(TWO, at(75)).unwrap();
     assert_eq!(model.claim(Some(held(again, 76)), &wish(76)).unwrap(), []);
-    // Both were away: nobody is.
+    // Nobody has heard of it for long, but it may be sending all the same.
     let back = model.join(TWO, at(100)).unwrap();
-    let claimed = model.claim(Some(held(back, 101)), &wish(101)).unwrap();
+    assert_eq!(model.claim(Some(held(back, 101)), &wish(101)).unwrap(), []);
+    // Its claim has run out.
+    let back = model.join(TWO, at(192)).unwrap();
+    let claimed = model.claim(Some(held(back, 193)), &wish(193)).unwrap();
     assert_eq!((claimed.len(), claimed[0].attempts), (1, 2));
 }
 
