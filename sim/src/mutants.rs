@@ -38,8 +38,6 @@ pub enum Mutant {
     NoSuspendGap,
     /// Signals that were answered 503 leave no gap.
     NoRefusedGap,
-    /// Whoever finishes a delivery need not be the one who claimed it last.
-    FinishIgnoresClaim,
     /// What may travel in a digest is marked as sent and dropped.
     DigestDropped,
     /// A delivery that failed once is given up.
@@ -54,7 +52,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::AckFirst, "ack-first"),
         (Self::SplitFlip, "split-flip"),
         (Self::ProcessedFirst, "processed-first"),
@@ -71,7 +69,6 @@ impl Mutant {
         (Self::NoStoppedGap, "no-stopped-gap"),
         (Self::NoSuspendGap, "no-suspend-gap"),
         (Self::NoRefusedGap, "no-refused-gap"),
-        (Self::FinishIgnoresClaim, "finish-ignores-claim"),
         (Self::DigestDropped, "digest-dropped"),
         (Self::NoSecondTry, "no-second-try"),
         (Self::StampedLate, "stamped-late"),

@@ -237,18 +237,8 @@ impl World {
                 Some(Happened::Claimed(result))
             }
             Op::Finish(finished) => {
-                let mut rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
+                let rows: Vec<_> = finished.iter().map(|it| self.finished_row(it)).collect();
                 let own: Vec<i64> = rows.iter().map(|row| row.claim).collect();
-                if self.broken(Mutant::FinishIgnoresClaim) {
-                    // As if the row were named by its number alone.
-                    for row in &mut rows {
-                        row.claim = self
-                            .truth
-                            .claims
-                            .get(&row.number)
-                            .map_or(row.claim, |held| held.claim);
-                    }
-                }
                 let result = self.model.finish(held, &rows);
                 self.absorb(node, &[], None);
                 let stored = !matches!(&result, Err(error) if trouble_text(error));
