@@ -2,7 +2,7 @@
 //!
 //! [`Disk::take`] makes a VFS the default of the process that hands everything on to SQLite's own "unix"
 //! VFS, locks and shared memory too, and looks at each open, read, write, truncation, sync and deletion.
-//! A [`Fault`] makes the n-th of them go wrong. Beside the real file each one has a [`model`] of what would
+//! A [`Fault`] makes the n-th of them go wrong. Beside the real file each one has a model of what would
 //! be left of it: the *platter*, which takes over what was written when it is synced, and not before.
 //! [`Disk::power_loss`] puts that back. Nothing is really synced: no process outlives these tests.
 //!
