@@ -1,7 +1,7 @@
 //! What happens when: the one order of all events.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use nightbeat_domain::SignalKind;
 use nightbeat_engine::Claimed;
@@ -97,10 +97,17 @@ impl Ord for Entry {
     }
 }
 
+/// What comes within a stretch of this length is sorted together, in microseconds: a small heap is faster.
+const STRETCH: i64 = 60_000_000;
+
 /// All that is to come.
 pub(crate) struct Agenda {
     pub(crate) now: i64,
+    /// What comes in this stretch or an earlier one.
+    stretch: i64,
     heap: BinaryHeap<Entry>,
+    /// What comes in later stretches.
+    later: BTreeMap<i64, Vec<Entry>>,
     numbers: u64,
     /// Of all that has happened, in order.
     pub(crate) hash: u64,
@@ -110,7 +117,9 @@ impl Agenda {
     pub(crate) fn new(now: i64) -> Self {
         Self {
             now,
+            stretch: now.div_euclid(STRETCH),
             heap: BinaryHeap::new(),
+            later: BTreeMap::new(),
             numbers: 0,
             hash: 0xcbf2_9ce4_8422_2325,
         }
@@ -119,11 +128,17 @@ impl Agenda {
     /// `event` happens at `at`, or now where that is over.
     pub(crate) fn at(&mut self, at: i64, event: Event) {
         self.numbers += 1;
-        self.heap.push(Entry {
+        let entry = Entry {
             at: at.max(self.now),
             number: self.numbers,
             event,
-        });
+        };
+        let stretch = entry.at.div_euclid(STRETCH);
+        if stretch <= self.stretch {
+            self.heap.push(entry);
+        } else {
+            self.later.entry(stretch).or_default().push(entry);
+        }
     }
 
     /// `event` happens after `span`.
@@ -133,6 +148,11 @@ impl Agenda {
 
     /// The next event before `end`; time goes on to it.
     pub(crate) fn next(&mut self, end: i64) -> Option<Event> {
+        if self.heap.is_empty() {
+            let (stretch, entries) = self.later.pop_first()?;
+            self.stretch = stretch;
+            self.heap = BinaryHeap::from(entries);
+        }
         if self.heap.peek()?.at > end {
             self.now = end;
             return None;
