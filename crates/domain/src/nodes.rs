@@ -76,7 +76,7 @@ pub struct Lease {
 pub struct NodeRow {
     /// The node.
     pub node: NodeId,
-    /// Grows when it joins and when it is taken for lost: an older lease is void.
+    /// Grows when it joins, when it leaves and when it is taken for lost: an older lease is void.
     pub epoch: u64,
     /// Until when it may write without renewing.
     pub lease_until: UnixMicros,
@@ -156,6 +156,13 @@ pub fn asof(rows: &[NodeRow], wish: UnixMicros) -> UnixMicros {
     there.map(|row| row.watermark).fold(wish, UnixMicros::min)
 }
 
+/// Which lives of nodes are over, in one number that only grows. Each node looks at it in each of its
+/// transactions, and where it is another than before, reads anew when to look at which heartbeat: who stored
+/// that a deadline has become earlier was the only one to be told, and may be gone, cleanly or not.
+pub fn generation(rows: &[NodeRow]) -> u64 {
+    rows.iter().map(|row| row.epoch).sum()
+}
+
 /// A node begins at `now`. Its last life, if it did not end cleanly, is over from now on. `alive_until` is
 /// the instant up to which any node is known to have received: where nobody else is there, nobody received
 /// since.
@@ -198,11 +205,12 @@ pub fn join(
 }
 
 /// A node ends cleanly: everything that it received is recorded or refused, and the others go on without
-/// it. No gap.
+/// it. No gap; but what it was to watch, the others watch from now on: see [`generation`].
 pub fn leave(rows: &mut [NodeRow], lease: Lease, now: UnixMicros) -> Result<(), Fenced> {
     let row = rows.iter_mut().find(|row| row.node == lease.node);
     let row = row.ok_or(Fenced)?;
     row.renew(lease, now, now)?;
+    row.epoch += 1;
     row.left = true;
     Ok(())
 }
@@ -311,6 +319,24 @@ mod tests {
         assert_eq!(leave(&mut rows, two, at(111)), Err(Fenced), "once");
         let again = join(&mut rows, TWO, Some(at(112)), at(112));
         assert_eq!(again.gaps, vec![]);
+    }
+
+    #[test]
+    fn whoever_goes_leaves_what_it_watched_to_the_others() {
+        let (mut rows, one, two) = two();
+        let both = generation(&rows);
+        rows[0].renew(one, at(105), at(105)).unwrap();
+        rows[1].renew(two, at(105), at(105)).unwrap();
+        assert_eq!(generation(&rows), both, "nothing to read anew");
+        leave(&mut rows, two, at(109)).unwrap();
+        let left = generation(&rows);
+        assert!(left > both, "one that left cleanly had its own watch too");
+        join(&mut rows, TWO, Some(at(109)), at(110));
+        let joined = generation(&rows);
+        assert!(joined > left);
+        rows[0].renew(one, at(111), at(111)).unwrap();
+        reap(&mut rows, at(120));
+        assert!(generation(&rows) > joined, "and one that was lost");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use nightbeat_domain::nodes::generation;
 use nightbeat_domain::{SignalKind, UnixMicros};
 use nightbeat_engine::{Ending, Finished, Reading};
 use nightbeat_store::hot::{Elapse, Record};
@@ -40,7 +41,7 @@ pub(crate) struct Link {
     /// What the clocks said when it was asked for.
     asked: Option<Reading>,
     /// Which lives of which nodes it knows of.
-    epochs: u64,
+    generation: u64,
     /// The last transaction that renewed the lease: when it was asked for, and the database's time in it.
     pub(crate) renewed: Option<(Reading, UnixMicros)>,
 }
@@ -185,9 +186,9 @@ impl World {
         {
             run.link.renewed = run.link.asked.map(|asked| (asked, held.now));
             // Each transaction reads all nodes. What one was told to watch that is lost, others must watch.
-            let epochs = self.model.nodes().iter().map(|row| row.epoch).sum();
-            let known = std::mem::replace(&mut run.link.epochs, epochs);
-            if known != 0 && known != epochs {
+            let generation = generation(self.model.nodes());
+            let known = std::mem::replace(&mut run.link.generation, generation);
+            if known != 0 && known != generation {
                 self.push(node, Op::WatchList);
             }
         }
