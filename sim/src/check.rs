@@ -11,7 +11,7 @@ use nightbeat_store::outbox::{Claim as Wish, ClaimedDelivery, DeliveryEnding, Fi
 use crate::model::Change;
 use crate::scenario::{MINUTE, SECOND};
 use crate::truth::{Held, Open, Row};
-use crate::world::{Try, World};
+use crate::world::{Carried, World};
 
 /// A gap may be larger than the trouble behind it by the beat of the alive row and what a commit takes.
 const GAP_SLACK: i64 = 8 * SECOND;
@@ -33,7 +33,7 @@ impl World {
     pub(crate) fn absorb(
         &mut self,
         node: usize,
-        tries: &[(Try, i64)],
+        tries: &[Carried],
         asof: Option<UnixMicros>,
     ) -> bool {
         let changes = self.model.take_changes();
@@ -57,16 +57,16 @@ impl World {
                     let Some(beat) = self.numbers.get(&heartbeat).copied() else {
                         continue;
                     };
-                    let arrived = tries.find(|(tried, stamp)| {
-                        let message = &self.messages[tried.message];
+                    let arrived = tries.find(|carried| {
+                        let message = &self.messages[carried.tried.message];
                         message.heartbeat == beat
                             && message.kind == signal.kind
-                            && *stamp == signal.received_at.0
+                            && carried.stamp == signal.received_at.0
                     });
                     let mut came = signal.received_at.0;
-                    if let Some((tried, _)) = arrived {
-                        self.messages[tried.message].stored = true;
-                        came = self.came(node, *tried).unwrap_or(came);
+                    if let Some(carried) = arrived {
+                        self.messages[carried.tried.message].stored = true;
+                        came = carried.came;
                     }
                     // Several nodes tell no miss that is over before each of them has come past it.
                     let lag = if self.scenario.nodes > 1 { LAG_MAX } else { 0 };
@@ -128,12 +128,6 @@ impl World {
         self.check_opened(&opened, &alerts);
         self.check_states(&opened, asof);
         decided
-    }
-
-    /// The instant of a node's axis at which a request had come in.
-    fn came(&self, node: usize, tried: Try) -> Option<i64> {
-        let run = self.nodes[node].run.as_ref()?;
-        run.pending.get(&tried).copied()
     }
 
     /// A signal that came at the instant `stamp` of the axis was stored.

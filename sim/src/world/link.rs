@@ -19,7 +19,7 @@ use crate::scenario::{MS, SECOND, Site};
 /// Something for the store to do.
 #[derive(Debug)]
 pub(crate) enum Op {
-    Record(u64, Record, Vec<(Try, i64)>),
+    Record(u64, Record, Vec<Carried>),
     Elapse(Elapse),
     #[cfg(feature = "mutants")]
     ElapseRead(Elapse, model::StaleStates),
@@ -30,6 +30,16 @@ pub(crate) enum Op {
     Act(Act, UnixMicros),
     #[cfg(feature = "mutants")]
     SecondHalf,
+}
+
+/// A signal in a transaction. The same try may be in it twice: requests are doubled on their way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) tried: Try,
+    /// What the node says of when it came.
+    pub(crate) stamp: i64,
+    /// When this request really came in, on the node's axis.
+    pub(crate) came: i64,
 }
 
 /// A node's queue, and how the store behaves for it.
@@ -276,7 +286,7 @@ impl World {
         held: Option<Held>,
         batch: u64,
         mut record: Record,
-        tries: &[(Try, i64)],
+        tries: &[Carried],
     ) -> Option<Happened> {
         if self.broken(Mutant::NoRefusedGap) {
             record

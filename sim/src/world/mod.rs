@@ -20,9 +20,9 @@ use crate::scenario::{DAY, HOUR, MINUTE, Planned, SECOND, Scenario, Spec, plan};
 use crate::truth::Truth;
 
 use agenda::Agenda;
-pub(crate) use agenda::{Event, Try};
+pub(crate) use agenda::Event;
 use jobs::{Job, Message};
-pub(crate) use link::Weather;
+pub(crate) use link::{Carried, Weather};
 use node::Node;
 use receivers::Receiver;
 

@@ -15,7 +15,7 @@ use nightbeat_store::{Arrival, Watched};
 
 use super::World;
 use super::agenda::{Event, Life, Try};
-use super::link::{Link, Op};
+use super::link::{Carried, Link, Op};
 use crate::mutants::Mutant;
 use crate::scenario::{MS, SECOND, Scenario, Site};
 
@@ -43,6 +43,8 @@ pub(crate) const HELD_UP: i64 = 3_300 * MS;
 pub(crate) struct Inbound {
     pub(crate) arrival: Arrival,
     pub(crate) tried: Try,
+    /// When this request came in, whatever its stamp says.
+    pub(crate) came: i64,
 }
 
 /// What happens to the loop from outside the engine.
@@ -663,12 +665,16 @@ impl World {
                 let (arrivals, tries): (Vec<_>, Vec<_>) = arrivals
                     .into_iter()
                     .map(|it| {
-                        let stamp = it.arrival.signal.received_at.0;
-                        (it.arrival, (it.tried, stamp))
+                        let carried = Carried {
+                            tried: it.tried,
+                            stamp: it.arrival.signal.received_at.0,
+                            came: it.came,
+                        };
+                        (it.arrival, carried)
                     })
                     .unzip();
                 if let Some(run) = &mut self.nodes[node].run {
-                    let waiting = tries.iter().map(|(tried, _)| *tried).collect();
+                    let waiting = tries.iter().map(|carried| carried.tried).collect();
                     run.answers.insert(batch, waiting);
                 }
                 let targets = arrivals.iter().filter_map(|arrival| match arrival.target {
@@ -794,14 +800,6 @@ impl World {
         let now = run.intake.now(reading);
         let stamp = run.intake.stamp(now, announced);
         let room = run.intake.may_take(reading);
-        let mut inbound = Inbound { arrival, tried };
-        inbound.arrival.signal.received_at = stamp;
-        if room {
-            run.intake.push(inbound);
-        }
-        if let Some(announced) = announced {
-            run.intake.withdraw(announced);
-        }
         let held_up = self.agenda.now - since;
         // Of several nodes, one that was lost meanwhile refuses what reached it long ago.
         let reached = if self.scenario.nodes > 1 && held_up > HELD_UP {
@@ -809,6 +807,18 @@ impl World {
         } else {
             stamp.0
         };
+        let mut inbound = Inbound {
+            arrival,
+            tried,
+            came: reached,
+        };
+        inbound.arrival.signal.received_at = stamp;
+        if room {
+            run.intake.push(inbound);
+        }
+        if let Some(announced) = announced {
+            run.intake.withdraw(announced);
+        }
         run.pending.insert(tried, reached);
         let at = self.agenda.now;
         self.truth.fact(at, Some(heartbeat), || {
