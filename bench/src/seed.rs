@@ -54,7 +54,7 @@ pub(crate) async fn write(path: &Path, seed: &Seed) -> anyhow::Result<()> {
                     created_at,
                 },
             )?;
-            if let Some(url) = webhook {
+            if let Some(url) = webhook.clone() {
                 let channel = channels::Channel {
                     id: ChannelId(Uuid::from_u128(2)),
                     name: "receiver".to_owned(),

@@ -82,7 +82,7 @@ pub async fn create(
         if only_first && projects::count(sql)? > 0 {
             return Ok(None);
         }
-        insert(sql, &init, password_hash, now).map(Some)
+        insert(sql, &init, password_hash.as_deref(), now).map(Some)
     });
     created
         .await?
@@ -131,12 +131,12 @@ async fn hashed(password: String) -> Result<String, InitError> {
 fn insert(
     sql: &mut dyn Sql,
     init: &Init,
-    password_hash: Option<String>,
+    password_hash: Option<&str>,
     now: UnixMicros,
 ) -> nightbeat_store::Result<Initialised> {
     let account = if let Some(account) = accounts::by_email(sql, &init.email)? {
         if password_hash.is_some() {
-            accounts::set_password_hash(sql, account.id, password_hash.as_deref())?;
+            accounts::set_password_hash(sql, account.id, password_hash)?;
         }
         account.id
     } else {
@@ -147,7 +147,7 @@ fn insert(
             &Account {
                 id,
                 email,
-                password_hash,
+                password_hash: password_hash.map(str::to_owned),
                 created_at: now,
             },
         )?;

@@ -255,8 +255,13 @@ pub(crate) fn maintenance(sql: &mut dyn Sql, heartbeat: HeartbeatId) -> Result<V
         .collect()
 }
 
-/// Enters a gap into the ledger.
+/// Enters a gap into the ledger. Nodes that keep it in memory see its revision grow; transactions that enter
+/// gaps come one after another for it.
 pub(crate) fn insert_gap(sql: &mut dyn Sql, gap: Gap) -> Result<()> {
+    sql.execute(
+        "UPDATE service SET gap_revision = gap_revision + 1 WHERE one = 1",
+        &[],
+    )?;
     let kind: serde_json::Value =
         serde_json::to_value(gap.kind).map_err(|error| StoreError::Broken(error.to_string()))?;
     sql.execute(

@@ -19,6 +19,7 @@ mod inspect;
 mod migrate;
 pub mod outbox;
 pub mod people;
+mod postgres;
 mod retention;
 pub mod sql;
 mod sqlite;

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "first",
@@ -37,6 +37,11 @@ const MIGRATIONS: [Migration; 3] = [
         version: 3,
         name: "broken_heartbeats",
         sql: include_str!("migrations/0003_broken_heartbeats.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "gap_revision",
+        sql: include_str!("migrations/0004_gap_revision.sql"),
     },
 ];
 

@@ -157,12 +157,12 @@ impl Plan {
         self.gaps_before.is_some()
     }
 
-    /// What to answer once the plan is carried out.
-    pub(crate) fn progress(self, deleted: u64) -> PruneProgress {
+    /// What to answer once the plan is carried out, with nothing deleted yet.
+    pub(crate) fn progress(&self) -> PruneProgress {
         PruneProgress {
             done: self.next.is_none(),
-            cursor: self.next.unwrap_or_default(),
-            deleted,
+            cursor: self.next.clone().unwrap_or_default(),
+            deleted: 0,
         }
     }
 

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use nightbeat_domain::UnixMicros;
 
 use crate::hot::{Done, Elapse, Record};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
+use crate::postgres::{self, Postgres};
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
 use crate::zones::{self, MovedHeartbeat, StoredZone};
@@ -20,6 +22,8 @@ use crate::{
 pub enum Store {
     /// An embedded SQLite file.
     Sqlite(Arc<Sqlite>),
+    /// A PostgreSQL database, for one node or several.
+    Postgres(Arc<Postgres>),
 }
 
 /// A store that was opened, and what it says of the time before.
@@ -70,18 +74,35 @@ impl Store {
         })
     }
 
+    /// Connects to the PostgreSQL database at `url` (`postgres://user:password@host,host/database`), which
+    /// exists and may be empty, and brings its schema up to date. Servers and tools may be many here, at
+    /// once. [`Unavailable`](crate::StoreError::Unavailable) when it cannot be reached now,
+    /// [`Fatal`](crate::StoreError::Fatal) when it is no place for us.
+    ///
+    /// `sslmode` and `sslrootcert` are as libpq has them, but stricter: a host other than this machine has
+    /// to prove who it is (`verify-full`) unless the URL says `sslmode=disable`, `prefer` or `verify-ca`.
+    pub async fn open_postgres(url: &str, _opener: Opener) -> Result<Opened> {
+        let (postgres, alive_until) = Postgres::open(url).await?;
+        Ok(Opened {
+            store: Self::Postgres(Arc::new(postgres)),
+            alive_until,
+        })
+    }
+
     /// Records a batch of signals: all of it durable, or nothing. The calls take effect in the order in
     /// which they were made, whoever awaits first.
     pub fn record(&self, batch: Record) -> impl Future<Output = Result<Done>> + Send + use<> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.record(batch),
+            Self::Sqlite(sqlite) => Either::Left(sqlite.record(batch)),
+            Self::Postgres(postgres) => Either::Right(postgres.record(batch)),
         }
     }
 
     /// Judges heartbeats whose deadline may have passed, in the same order of calls.
     pub fn elapse(&self, due: Elapse) -> impl Future<Output = Result<Done>> + Send + use<> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.elapse(due),
+            Self::Sqlite(sqlite) => Either::Left(sqlite.elapse(due)),
+            Self::Postgres(postgres) => Either::Right(postgres.elapse(due)),
         }
     }
 
@@ -101,12 +122,21 @@ impl Store {
 
     /// Claims deliveries that are due.
     pub async fn claim(&self, wish: Claim) -> Result<Vec<ClaimedDelivery>> {
-        self.write(move |sql| outbox::claim(sql, &wish)).await
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(move |sql| outbox::claim(sql, &wish)).await,
+            Self::Postgres(postgres) => postgres.claim(wish).await,
+        }
     }
 
     /// Stores what became of claimed deliveries.
     pub async fn finish(&self, finished: Vec<FinishedDelivery>) -> Result<()> {
-        self.write(move |sql| outbox::finish(sql, &finished)).await
+        match self {
+            Self::Sqlite(sqlite) => {
+                let verb = move |sql: &mut dyn Sql| outbox::finish(sql, &finished);
+                sqlite.write(verb).await
+            }
+            Self::Postgres(postgres) => postgres.finish(finished).await,
+        }
     }
 
     /// How many deliveries wait, are being sent, and failed for good.
@@ -119,25 +149,29 @@ impl Store {
         self.read(broken::count).await
     }
 
-    /// Runs portable SQL in one transaction: all of it durable, or nothing.
+    /// Runs portable SQL in one transaction: all of it durable, or nothing. Where other transactions get in
+    /// its way, `verb` is run again from the start: what it does besides SQL must bear that.
+    /// [`Unknown`](crate::StoreError::Unknown) when the answer to the COMMIT was lost.
     pub async fn write<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Sql) -> Result<T> + Send + 'static,
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(verb).await,
+            Self::Postgres(postgres) => postgres.write(verb).await,
         }
     }
 
-    /// Runs portable SQL on a snapshot; it must not write.
+    /// Runs portable SQL on a snapshot; it must not write. `verb` may be run again, as that of a write.
     pub async fn read<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Sql) -> Result<T> + Send + 'static,
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(verb).await,
+            Self::Postgres(postgres) => postgres.read(verb).await,
         }
     }
 
@@ -152,7 +186,7 @@ impl Store {
             let affected = Arc::clone(&zones);
             let page = self.write(move |sql| {
                 let mut moved = Vec::new();
-                let last = zones::follow_page(sql, &affected.affected, from, now, &mut moved)?;
+                let last = zones::follow_page(sql, &affected.affected, &from, now, &mut moved)?;
                 Ok((last, moved))
             });
             let (last, of_page) = page.await?;
@@ -173,6 +207,7 @@ impl Store {
     pub async fn watch_list(&self) -> Result<Vec<Watched>> {
         match self {
             Self::Sqlite(sqlite) => sqlite.watch_list().await,
+            Self::Postgres(postgres) => postgres.watch_list().await,
         }
     }
 
@@ -193,31 +228,37 @@ impl Store {
     ) -> Result<PruneProgress> {
         match self {
             Self::Sqlite(sqlite) => sqlite.prune_step(retention.clone(), now, cursor).await,
+            Self::Postgres(postgres) => postgres.prune_step(retention.clone(), now, cursor).await,
         }
     }
 
     /// Copies the database to the file `to` while it is in use, as of one instant. The copy is checked and
     /// synced before it gets its name; `replace`: a file of that name may go.
-    /// [`Conflict`](crate::StoreError::Conflict) when it may not.
+    /// [`Conflict`](crate::StoreError::Conflict) when it may not. PostgreSQL has its own tools for this:
+    /// there it is [`Unavailable`](crate::StoreError::Unavailable), and says which.
     pub async fn backup(&self, to: &Path, replace: bool) -> Result<BackupDone> {
         match self {
             Self::Sqlite(sqlite) => sqlite.backup(to.to_owned(), replace).await,
+            Self::Postgres(_) => Err(postgres::no_backup()),
         }
     }
 
     /// Looks the whole database through while it is in use: pages, references, and whether its rows say
-    /// what they should. Reads everything, so it takes a while; signals go on meanwhile.
+    /// what they should; of a PostgreSQL database, the rows. Reads everything, so it takes a while; signals
+    /// go on meanwhile.
     pub async fn check(&self) -> Result<CheckReport> {
         match self {
             Self::Sqlite(sqlite) => sqlite.check().await,
+            Self::Postgres(postgres) => postgres.check().await,
         }
     }
 
     /// How much disk the write-ahead log takes, in bytes. Steadily more than 64 MiB: something reads for
-    /// very long.
+    /// very long. 0 for PostgreSQL, whose log is its server's own.
     pub fn wal_bytes(&self) -> u64 {
         match self {
             Self::Sqlite(sqlite) => sqlite.wal_bytes(),
+            Self::Postgres(_) => 0,
         }
     }
 }

@@ -129,7 +129,7 @@ const COLUMNS: [&str; 18] = [
 pub(crate) fn follow_page(
     sql: &mut dyn Sql,
     affected: &HashMap<i64, Settings>,
-    after: Value,
+    after: &Value,
     now: UnixMicros,
     moved: &mut Vec<MovedHeartbeat>,
 ) -> Result<Option<Value>> {
@@ -137,7 +137,7 @@ pub(crate) fn follow_page(
         "SELECT {} FROM heartbeat_state WHERE id > $1 ORDER BY id LIMIT $2",
         COLUMNS.join(", ")
     );
-    let rows = sql.query(&query, &[after, (PAGE_ROWS as i64).into()])?;
+    let rows = sql.query(&query, &[after.clone(), (PAGE_ROWS as i64).into()])?;
     for row in &rows {
         let settings: i64 = row.get(1)?;
         if let Some(decisive) = affected.get(&settings) {

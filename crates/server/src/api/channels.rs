@@ -77,7 +77,7 @@ pub(super) async fn create_channel(
         .write(move |sql, _| {
             name_is_free(sql, caller.project, &new.name)?;
             channels::insert(sql, caller.project, &new)?;
-            Ok(new)
+            Ok(new.clone())
         })
         .await?;
     Ok(Created {
@@ -127,11 +127,11 @@ pub(super) async fn change_channel(
             let mut new = find(sql, project, &which)?;
             if_match.check(new.version)?;
             let old = new.clone();
-            if let Some(name) = name {
-                new.name = name;
+            if let Some(name) = &name {
+                new.name.clone_from(name);
             }
-            if let Some(settings) = asked.settings {
-                let merged = merged(&old, settings, &catalogue);
+            if let Some(settings) = &asked.settings {
+                let merged = merged(&old, settings.clone(), &catalogue);
                 new.fields = checked_fields(&catalogue, &old.kind, &merged)?;
             }
             if new != old {

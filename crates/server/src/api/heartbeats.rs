@@ -98,7 +98,7 @@ pub(super) async fn create_heartbeat(
     let id = HeartbeatId(random::uuid());
     let created = api
         .write(move |sql, told| {
-            let mut details = details;
+            let mut details = details.clone();
             if details.slug.is_empty() {
                 details.slug = slug::free(sql, caller.project, &details.name)?;
             } else {

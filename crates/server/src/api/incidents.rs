@@ -81,8 +81,8 @@ async fn list(
                 heartbeat: None,
                 open,
             };
-            if let Some(which) = heartbeat {
-                filter.heartbeat = Some(heartbeats::find(sql, caller.project, &which)?.id);
+            if let Some(which) = &heartbeat {
+                filter.heartbeat = Some(heartbeats::find(sql, caller.project, which)?.id);
             }
             Ok(incidents::list(sql, caller.project, &filter, &page)?)
         })

@@ -58,7 +58,7 @@ pub(super) async fn create_key(
     let created = api
         .write(move |sql, _| {
             keys::insert(sql, caller.project, &key, &hash)?;
-            Ok(key)
+            Ok(key.clone())
         })
         .await?;
     Ok(Created {

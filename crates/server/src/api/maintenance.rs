@@ -67,7 +67,7 @@ pub(super) async fn create_maintenance(
     let created = api
         .write(move |sql, _| {
             maintenance::insert(sql, caller.project, &window)?;
-            Ok(window)
+            Ok(window.clone())
         })
         .await?;
     Ok(Created {

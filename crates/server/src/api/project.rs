@@ -44,8 +44,8 @@ pub(super) async fn change_project(
     let changed = api
         .write(move |sql, _| {
             let mut new = own(sql, project)?;
-            if let Some(name) = name {
-                new.name = name;
+            if let Some(name) = &name {
+                new.name.clone_from(name);
             }
             let fallback = asked.fallback_channel.map(ChannelId);
             new.fallback_channel = fallback.of(new.fallback_channel);

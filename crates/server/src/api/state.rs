@@ -76,29 +76,33 @@ impl ApiState {
     pub(super) async fn read<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Sql) -> Result<T, Refusal> + Send + 'static,
+        F: Fn(&mut dyn Sql) -> Result<T, Refusal> + Send + 'static,
     {
         let refused = RefusedBy::default();
         let keep = refused.clone();
         let done = self
             .store
-            .read(move |sql| verb(sql).map_err(|refusal| keep.put(refusal)))
+            .read(move |sql| {
+                keep.clear();
+                verb(sql).map_err(|refusal| keep.put(refusal))
+            })
             .await;
         done.map_err(|error| refused.problem(error))
     }
 
-    /// Changes something in one transaction; when it is durable, the node is told. All of it happens also
+    /// Changes something in one transaction; when it is durable, the node is told. `verb` may be run again. All of it happens also
     /// when the client goes away meanwhile.
     pub(super) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
+        F: Fn(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
     {
         let api = self.clone();
         let task = tokio::spawn(async move {
             let refused = RefusedBy::default();
             let keep = refused.clone();
             let done = api.store.write(move |sql| {
+                keep.clear();
                 let mut told = Told::default();
                 let value = verb(sql, &mut told).map_err(|refusal| keep.put(refusal))?;
                 Ok((value, told))
@@ -153,6 +157,11 @@ impl From<Problem> for Refusal {
 struct RefusedBy(Arc<std::sync::Mutex<Option<Problem>>>);
 
 impl RefusedBy {
+    /// A verb may be run again: what it said before does not count.
+    fn clear(&self) {
+        self.slot().take();
+    }
+
     fn put(&self, refusal: Refusal) -> StoreError {
         match refusal {
             Refusal::Store(error) => error,

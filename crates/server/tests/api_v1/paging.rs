@@ -92,7 +92,7 @@ async fn heartbeats_of_one_microsecond_are_walked_exactly_once() {
         .collect();
     let writing = api.store.write(move |sql| {
         let settings = Settings::new(Schedule::every_seconds(60).unwrap());
-        for id in ids {
+        for id in ids.iter().copied() {
             let details = Details {
                 name: id.to_string(),
                 slug: id.to_string(),

@@ -16,10 +16,11 @@ async fn what_cannot_be_stored_is_503_and_reading_goes_on() {
         .unwrap()
         .store;
     let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let locked = std::cell::Cell::new(Some(locked));
     let (release, released) = mpsc::channel::<()>();
     let holding = tokio::spawn(async move {
         let hold = other.write(move |_| {
-            locked.send(()).unwrap();
+            locked.take().unwrap().send(()).unwrap();
             // Until the other end is dropped.
             let _ = released.recv();
             Ok(())

@@ -212,7 +212,7 @@ async fn the_link_to_the_next_page_holds_no_id() {
     let inserted = ids.clone();
     let writing = nightbeat.server.store().write(move |sql| {
         let settings = Settings::new(Schedule::every_seconds(60).unwrap());
-        for id in inserted {
+        for id in inserted.iter().copied() {
             let details = Details {
                 name: "job".to_owned(),
                 ..Details::default()

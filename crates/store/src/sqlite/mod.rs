@@ -132,7 +132,7 @@ impl Sqlite {
             .read(move |sql| retention::plan(sql, &retention, now, &cursor))
             .await?;
         if plan.is_empty() {
-            return Ok(plan.progress(0));
+            return Ok(plan.progress());
         }
         let carry_out = self.writer.run(move |writer| {
             let deleted = writer.transaction(|connection, shared| {
@@ -143,7 +143,10 @@ impl Sqlite {
                 }
                 Ok(deleted)
             })?;
-            Ok(plan.progress(deleted))
+            Ok(PruneProgress {
+                deleted,
+                ..plan.progress()
+            })
         });
         carry_out.await
     }

@@ -1,0 +1,179 @@
+//! PostgreSQL: any number of equal nodes on one database.
+
+mod address;
+mod error;
+mod hot;
+mod migrate;
+pub(crate) mod portable;
+mod session;
+mod tls;
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use nightbeat_domain::{HeartbeatId, UnixMicros};
+use tokio_postgres::NoTls;
+
+use self::address::{Address, Tls};
+use self::session::Mode;
+use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
+use crate::sql::Sql;
+use crate::{
+    CheckReport, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, effects,
+    inspect, retention,
+};
+
+/// How many connections a node has for all but the hot path.
+const CONNECTIONS_MAX: usize = 8;
+
+/// How long a transaction waits for its turn on a connection.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one host may take from the first word to the end of the greeting.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How many rows of the watch list are read at once.
+const WATCH_PAGE_ROWS: i64 = 20_000;
+
+/// A PostgreSQL database, opened.
+#[derive(Debug)]
+pub struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    /// Connects, and brings the schema up to date. Until when receiving is known to have worked on any
+    /// node; `None` on a database that never served.
+    pub(crate) async fn open(url: &str) -> Result<(Self, Option<UnixMicros>)> {
+        let address = Address::parse(url)?;
+        let pool = pool(&address, CONNECTIONS_MAX)?;
+        let mut client = pool.get().await.map_err(error::at_start)?;
+        migrate::migrate(&mut client).await?;
+        drop(client);
+        let postgres = Self { pool };
+        let alive_until = postgres.read(alive_until).await?;
+        Ok((postgres, alive_until))
+    }
+
+    /// Runs portable SQL in one transaction: again, where another one got in its way.
+    pub(crate) async fn write<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        session::run(&self.pool, Mode::Write, verb).await
+    }
+
+    /// Runs portable SQL on a snapshot.
+    pub(crate) async fn read<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Sql) -> Result<T> + Send + 'static,
+    {
+        session::run(&self.pool, Mode::Read, verb).await
+    }
+
+    pub(crate) async fn claim(&self, wish: Claim) -> Result<Vec<ClaimedDelivery>> {
+        let verb = move |sql: &mut dyn Sql| outbox::claim(sql, &wish);
+        session::run(&self.pool, Mode::Outbox, verb).await
+    }
+
+    pub(crate) async fn finish(&self, finished: Vec<FinishedDelivery>) -> Result<()> {
+        let verb = move |sql: &mut dyn Sql| outbox::finish(sql, &finished);
+        session::run(&self.pool, Mode::Outbox, verb).await
+    }
+
+    pub(crate) async fn watch_list(&self) -> Result<Vec<Watched>> {
+        self.read(watch_list).await
+    }
+
+    /// One step of a sweep: found on a snapshot, carried out in a transaction that compares what was found
+    /// with what stands. Gaps that go are older than anything that a node still decides by: those that
+    /// keep them in memory need not be told.
+    pub(crate) async fn prune_step(
+        &self,
+        retention: Retention,
+        now: UnixMicros,
+        cursor: PruneCursor,
+    ) -> Result<PruneProgress> {
+        let plan = self
+            .read(move |sql| retention::plan(sql, &retention, now, &cursor))
+            .await?;
+        if plan.is_empty() {
+            return Ok(plan.progress());
+        }
+        let mut progress = plan.progress();
+        progress.deleted = self.write(move |sql| plan.apply(sql)).await?;
+        Ok(progress)
+    }
+
+    /// Looks at what the rows say; the pages are the server's business (`pg_amcheck`, checksums).
+    pub(crate) async fn check(&self) -> Result<CheckReport> {
+        let parts = self.read(inspect::all).await?;
+        Ok(CheckReport { parts })
+    }
+}
+
+/// PostgreSQL's own tools copy it, while it is in use.
+pub(crate) fn no_backup() -> StoreError {
+    StoreError::Unavailable(
+        "this database is in PostgreSQL: back it up with pg_dump, or with pg_basebackup and its \
+         log (handbook: Operations)"
+            .to_owned(),
+    )
+}
+
+/// Connections to the database, made when they are needed.
+fn pool(address: &Address, connections: usize) -> Result<Pool> {
+    let config = address.config.clone();
+    let recycling = ManagerConfig {
+        // A closed one is noticed; one that is dead is noticed by the transaction, and tried elsewhere.
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = match &address.tls {
+        Tls::Off => Manager::from_config(config, NoTls, recycling),
+        Tls::On { roots, check_name } => {
+            let connector = tls::connector(roots, *check_name)?;
+            Manager::from_config(config, connector, recycling)
+        }
+    };
+    let built = Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(TURN_TIMEOUT))
+        .create_timeout(Some(GREETING_TIMEOUT * address.hosts()))
+        .build();
+    built.map_err(|error| StoreError::Fatal(format!("no connections: {error}")))
+}
+
+/// What any node knows of it: with several, none of them writes the one row of `service` that all share.
+fn alive_until(sql: &mut dyn Sql) -> Result<Option<UnixMicros>> {
+    let nodes = sql.first("SELECT max(watermark) FROM node", &[])?;
+    let nodes: Option<UnixMicros> = nodes.map_or(Ok(None), |row| row.get(0))?;
+    Ok(nodes.max(effects::alive_until(sql)?))
+}
+
+/// Everything that is to be watched, page by page on one snapshot.
+fn watch_list(sql: &mut dyn Sql) -> Result<Vec<Watched>> {
+    let mut watched = Vec::new();
+    let mut after = HeartbeatId(uuid::Uuid::nil());
+    loop {
+        let rows = sql.query(
+            "SELECT id, wake_at FROM heartbeat_state WHERE id > $1 ORDER BY id LIMIT $2",
+            &[after.into(), WATCH_PAGE_ROWS.into()],
+        )?;
+        for row in &rows {
+            after = row.get(0)?;
+            let wake_at: Option<UnixMicros> = row.get(1)?;
+            if wake_at.is_some() {
+                watched.push(Watched {
+                    heartbeat: after,
+                    wake_at,
+                });
+            }
+        }
+        if (rows.len() as i64) < WATCH_PAGE_ROWS {
+            return Ok(watched);
+        }
+    }
+}
