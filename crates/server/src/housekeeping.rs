@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nightbeat_notify::Reporter;
 
-use nightbeat_store::{PruneCursor, Retention, Store};
+use nightbeat_store::{PruneCursor, Retention, Store, StoreError};
 
 use crate::config::{self, Config};
 use crate::http::Shutdown;
@@ -28,6 +28,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_PAUSE: Duration = Duration::from_millis(200);
 /// The pause between two sweeps.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How long after the start the database is looked over first; then daily.
+const LOOK_AFTER: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Starts the tasks; they end when `shutdown` begins.
@@ -51,6 +53,7 @@ pub(crate) fn start(
         retention,
         shutdown.clone(),
     ));
+    tokio::spawn(look_over(store.clone(), node.clone(), shutdown.clone()));
     tokio::spawn(count(store.clone(), Arc::clone(metrics), shutdown.clone()));
     tokio::spawn(search(store, node, Arc::clone(metrics), shutdown.clone()));
     Ok(())
@@ -131,6 +134,31 @@ async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutd
             Err(error) => tracing::error!(%error, "cannot search for overdue deadlines"),
         }
     }
+}
+
+/// Looks for damaged pages, also where nobody has read for long.
+async fn look_over(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
+    let mut rest = LOOK_AFTER;
+    while pause(rest, &mut shutdown).await {
+        look_over_once(&store, &node).await;
+        rest = DAY;
+    }
+}
+
+async fn look_over_once(store: &Store, node: &NodeHandle) {
+    let problems = match store.damage().await {
+        Ok(problems) => problems,
+        // It is too damaged to be looked over.
+        Err(StoreError::Fatal(problem)) => vec![problem],
+        Err(error) => {
+            tracing::error!(%error, "cannot look the database over");
+            return;
+        }
+    };
+    for problem in &problems {
+        tracing::error!(problem, "the database is damaged");
+    }
+    node.database_looked_over(problems.first().cloned());
 }
 
 async fn count(store: Store, metrics: Arc<Metrics>, mut shutdown: Shutdown) {

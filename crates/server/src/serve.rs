@@ -63,7 +63,17 @@ pub struct Server {
 impl Server {
     /// Starts a server; it answers when this returns.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let Opened { store, alive_until } = open(&config.database)?;
+        let opened = open(&config.database)?;
+        let Opened {
+            store,
+            alive_until,
+            setback,
+        } = opened;
+        if let Some(setback) = setback {
+            tracing::error!(
+                "{setback}. The time since then is a gap; what was acknowledged in it is lost"
+            );
+        }
         let catalogue = Arc::new(Catalogue::load(config.channels.folder.as_deref())?);
         let notifier = Arc::new(notifier(&config, Arc::clone(&catalogue))?);
         let metrics = Arc::new(Metrics::default());

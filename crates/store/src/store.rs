@@ -33,6 +33,9 @@ pub struct Opened {
     pub store: Store,
     /// Until when receiving is known to have worked; `None` on a database that never served.
     pub alive_until: Option<UnixMicros>,
+    /// Why it is older than what was acknowledged on it, in words: a backup was put back, or its log is
+    /// gone. The time since `alive_until` is a gap, and what was acknowledged in it is lost.
+    pub setback: Option<String>,
 }
 
 /// The time zones of all heartbeats, and what new rules of theirs led to.
@@ -67,10 +70,11 @@ impl Store {
         allow_network_file_system: bool,
     ) -> Result<Opened> {
         let serves = opener == Opener::Server;
-        let (sqlite, alive_until) = Sqlite::open(path, serves, allow_network_file_system)?;
+        let (sqlite, before) = Sqlite::open(path, serves, allow_network_file_system)?;
         Ok(Opened {
             store: Self::Sqlite(Arc::new(sqlite)),
-            alive_until,
+            alive_until: before.alive_until,
+            setback: before.setback,
         })
     }
 
@@ -86,6 +90,7 @@ impl Store {
         Ok(Opened {
             store: Self::Postgres(Arc::new(postgres)),
             alive_until,
+            setback: None,
         })
     }
 
@@ -250,6 +255,16 @@ impl Store {
         match self {
             Self::Sqlite(sqlite) => sqlite.check().await,
             Self::Postgres(postgres) => postgres.check().await,
+        }
+    }
+
+    /// Looks over every page of the database while it is in use; what is damaged, in words. Cheaper than
+    /// [`check`](Self::check): it does not compare indexes and does not ask what rows say. Nothing of a
+    /// PostgreSQL database, whose server checks its pages as it reads them (data checksums).
+    pub async fn damage(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.damage().await,
+            Self::Postgres(_) => Ok(Vec::new()),
         }
     }
 

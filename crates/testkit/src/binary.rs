@@ -236,6 +236,19 @@ impl Binary {
         panic!("it does not stop:\n{}", self.log());
     }
 
+    /// Waits until it has ended by itself; how it ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        for _ in 0..HANGING.as_secs() * 50 {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process.kill().unwrap();
+        panic!("it does not end:\n{}", self.log());
+    }
+
     /// Holds it still, as a paused virtual machine is held still.
     pub fn pause(&self) {
         self.signal(Signal::STOP);

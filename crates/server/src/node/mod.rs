@@ -137,6 +137,11 @@ impl NodeHandle {
         self.tell(Happened::Gap(gap));
     }
 
+    /// The database was looked over: this is damaged in it, or nothing.
+    pub fn database_looked_over(&self, damage: Option<String>) {
+        self.report.looked_over(damage);
+    }
+
     /// How the node is.
     pub fn health(&self) -> Health {
         self.report.health(self.now())

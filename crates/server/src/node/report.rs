@@ -34,6 +34,8 @@ struct Last {
     judging_lag: Duration,
     started: bool,
     stopping: bool,
+    /// What is damaged in the database.
+    damage: Option<String>,
 }
 
 impl Report {
@@ -45,6 +47,7 @@ impl Report {
                 judging_lag: Duration::ZERO,
                 started: false,
                 stopping: false,
+                damage: None,
             }),
         }
     }
@@ -77,6 +80,13 @@ impl Report {
             .stopping = true;
     }
 
+    pub(super) fn looked_over(&self, damage: Option<String>) {
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .damage = damage;
+    }
+
     pub(super) fn health(&self, now: UnixMicros) -> Health {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut problems = Vec::new();
@@ -87,6 +97,9 @@ impl Report {
         }
         if !last.storing {
             problems.push("the database cannot store".to_owned());
+        }
+        if let Some(damage) = &last.damage {
+            problems.push(format!("the database is damaged: {damage}"));
         }
         let silent = now.since(last.turned_at);
         if silent > STALLED_AFTER {

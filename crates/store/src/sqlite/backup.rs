@@ -8,6 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use super::open::{self, beside};
+use super::past;
+use super::place::Place;
 use super::portable::failed;
 use crate::{Result, StoreError};
 
@@ -23,11 +25,16 @@ pub struct BackupDone {
 /// that name may go.
 ///
 /// Signals go on meanwhile: the copy is read from a snapshot. The log cannot shrink before it is done.
-pub(super) fn backup(database: &Path, to: &Path, replace: bool) -> Result<BackupDone> {
+pub(super) fn backup(
+    database: &Path,
+    place: Option<&Place>,
+    to: &Path,
+    replace: bool,
+) -> Result<BackupDone> {
     refuse_existing(database, to, replace)?;
     let partial = beside(to, ".partial");
     let held = hold(&partial).map_err(|error| impossible(to, &error))?;
-    let done = fill(database, &partial)
+    let done = fill(database, place, &partial)
         .and_then(|()| keep(&held, &partial, to, replace, database))
         .inspect_err(|_| {
             if let Err(error) = std::fs::remove_file(&partial) {
@@ -83,15 +90,27 @@ fn hold(partial: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-fn fill(database: &Path, partial: &Path) -> Result<()> {
+fn fill(database: &Path, place: Option<&Place>, partial: &Path) -> Result<()> {
     let target = partial
         .to_str()
         .ok_or_else(|| refused(partial, "its name is not UTF-8"))?;
     let source = open::snapshot(database)?;
+    // It is on the file that is in use.
+    place.map_or(Ok(()), Place::check)?;
     source
         .execute("VACUUM INTO ?1", [target])
         .map_err(|error| because(partial, error))?;
+    mark(partial).map_err(|error| because(partial, error))?;
     verify(partial)
+}
+
+/// Has the copy say that it is one: the server that is started on it must know. See [`past`].
+fn mark(copy: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(copy, flags)?;
+    // It needs no journal: unfinished, it is thrown away.
+    connection.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+    connection.pragma_update(None, "user_version", past::IS_A_COPY)
 }
 
 /// A backup that cannot be read is none.

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::open;
-use super::portable::{Portable, failed};
+use super::portable::{DAMAGED, Portable, failed};
 use crate::{Result, StoreError, inspect, migrate};
 
 /// How many problems of one kind are told in words; the others are counted.
@@ -109,7 +109,7 @@ pub fn check_sqlite(path: &Path) -> Result<CheckReport> {
         extent: format!("version {version}"),
         ..CheckedPart::new("schema")
     });
-    let pages = pages(&snapshot)?;
+    let pages = pages(&snapshot, Depth::Indexes)?;
     let sound = pages.problem_count == 0;
     report.parts.push(pages);
     if sound {
@@ -121,11 +121,42 @@ pub fn check_sqlite(path: &Path) -> Result<CheckReport> {
     Ok(report)
 }
 
-/// SQLite's own full look: pages, indexes against tables, constraints.
-fn pages(connection: &Connection) -> Result<CheckedPart> {
+/// How far SQLite's own look goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Every page and row, without comparing indexes and tables.
+    Pages,
+    /// All that it can.
+    Indexes,
+}
+
+/// [`StoreError::Fatal`] for a database whose file is damaged, with what to do.
+pub(super) fn refuse_damaged(connection: &Connection, database: &Path, depth: Depth) -> Result<()> {
+    let found = pages(connection, depth)?;
+    let Some(problem) = found.problems.first() else {
+        return Ok(());
+    };
+    Err(StoreError::Fatal(format!(
+        "{} is damaged ({problem}); {DAMAGED}",
+        database.display()
+    )))
+}
+
+/// What SQLite finds on the pages of a database that is in use; empty where they are sound.
+pub(super) fn damage(database: &Path) -> Result<Vec<String>> {
+    let connection = open::reader(database)?;
+    Ok(pages(&connection, Depth::Pages)?.problems)
+}
+
+/// SQLite's own look: pages, and with [`Depth::Indexes`] indexes against tables.
+fn pages(connection: &Connection, depth: Depth) -> Result<CheckedPart> {
     let mut part = CheckedPart::new("pages and indexes");
+    let look = match depth {
+        Depth::Pages => "quick_check",
+        Depth::Indexes => "integrity_check",
+    };
     let mut statement = connection
-        .prepare(&format!("PRAGMA integrity_check({})", TOLD_MAX + 1))
+        .prepare(&format!("PRAGMA {look}({})", TOLD_MAX + 1))
         .map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     loop {

@@ -158,6 +158,7 @@ fn transaction(
         hot.finish()
     });
     let (done, markers) = result?;
+    writer.is_durable(now);
     writer.refused = None;
     for (heartbeat, marker) in markers {
         match marker {

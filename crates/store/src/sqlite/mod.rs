@@ -6,13 +6,17 @@ mod check;
 mod checkpoint;
 mod file_system;
 mod hot;
+mod lock;
 pub(crate) mod open;
+mod past;
+mod place;
 pub(crate) mod portable;
 mod readers;
 mod rows;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nightbeat_domain::{GapLedger, UnixMicros};
 use rusqlite::{Connection, TransactionBehavior};
@@ -20,7 +24,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use self::backup::BackupDone;
 pub use self::check::{CheckReport, CheckedPart, check_sqlite};
 use self::checkpoint::Copier;
-use self::open::ServerLock;
+use self::lock::ServerLock;
+use self::place::Place;
 use self::portable::{Portable, failed};
 use self::readers::Readers;
 use self::writer::{Writer, WriterHandle};
@@ -34,6 +39,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    place: Option<Arc<Place>>,
     // Dropped in this order: the writer finishes what is queued before the file is given up.
     writer: WriterHandle,
     readers: Readers,
@@ -47,48 +53,83 @@ impl Sqlite {
         path: &Path,
         serves: bool,
         allow_network_file_system: bool,
-    ) -> Result<(Self, Option<UnixMicros>)> {
+    ) -> Result<(Self, Before)> {
         open::folder(path, allow_network_file_system)?;
-        let lock = serves.then(|| open::lock(path)).transpose()?;
-        let mut connection = open::writer(path)?;
-        if serves || !open::is_served(path) {
+        let lock = serves.then(|| lock::lock(path)).transpose()?;
+        past::refuse_lost(path)?;
+        if serves {
+            past::refuse_strange_log(path)?;
+        }
+        let (mut connection, inode) = open::writer(path)?;
+        if serves || !lock::is_served(path) {
             open::renew_log(&mut connection, path)?;
         }
+        if serves {
+            past::refuse_damaged(&connection, path)?;
+        }
         migrate::migrate(&mut connection)?;
-        let (gaps, alive_until, markers) = inside(&mut connection, |sql| {
-            if serves {
-                outbox::free_leases(sql)?;
-            }
-            let markers = crate::broken::markers(sql)?;
-            Ok((effects::gaps(sql)?, effects::alive_until(sql)?, markers))
+        let before = match &lock {
+            Some(lock) => begin(&mut connection, path, lock)?,
+            None => Before {
+                alive_until: inside(&mut connection, effects::alive_until)?,
+                setback: None,
+            },
+        };
+        let (gaps, markers) = inside(&mut connection, |sql| {
+            Ok((effects::gaps(sql)?, crate::broken::markers(sql)?))
         })?;
+        // The numbers that files have on another machine may change.
+        let place = (!allow_network_file_system).then(|| Place::of(path, inode));
+        let place = place.transpose()?.map(Arc::new);
         let copier = if serves {
             open::leave_log_alone(&connection)?;
             Some(Copier::start(path)?)
         } else {
             None
         };
-        let writer = Writer::new(connection, GapLedger::new(gaps), markers, copier)?;
+        let witness = lock.as_ref().map(|lock| lock.witness(before.alive_until));
+        let gaps = GapLedger::new(gaps);
+        let writer = Writer::new(connection, gaps, markers, copier, place.clone(), witness)?;
         let writer = WriterHandle::start(writer)?;
         let sqlite = Self {
             path: path.to_owned(),
+            place: place.clone(),
             writer,
-            readers: Readers::open(path)?,
+            readers: Readers::open(path, place)?,
             _lock: lock,
         };
-        Ok((sqlite, alive_until))
+        Ok((sqlite, before))
     }
 
     /// Copies the file, as of now, on a thread of its own.
     pub(crate) async fn backup(&self, to: PathBuf, replace: bool) -> Result<BackupDone> {
         let database = self.path.clone();
-        on_a_thread(move || backup::backup(&database, &to, replace)).await
+        let place = self.place.clone();
+        on_a_thread(move || backup::backup(&database, place.as_deref(), &to, replace)).await
     }
 
     /// Looks the file through, on a thread of its own.
     pub(crate) async fn check(&self) -> Result<CheckReport> {
-        let database = self.path.clone();
-        on_a_thread(move || check_sqlite(&database)).await
+        self.look(check_sqlite).await
+    }
+
+    /// Looks the pages over, on a thread of its own.
+    pub(crate) async fn damage(&self) -> Result<Vec<String>> {
+        self.look(check::damage).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Path) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (database, place) = (self.path.clone(), self.place.clone());
+        on_a_thread(move || {
+            let found = look(&database)?;
+            // It was the file that is in use.
+            place.map_or(Ok(()), |place| place.check())?;
+            Ok(found)
+        })
+        .await
     }
 
     pub(crate) fn wal_bytes(&self) -> u64 {
@@ -161,6 +202,33 @@ impl Sqlite {
             .run(|connection| verb(&mut Portable::new(connection)))
             .await
     }
+}
+
+/// What a server finds of the time before it.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) alive_until: Option<UnixMicros>,
+    /// Why the database is older than what was acknowledged on it.
+    pub(crate) setback: Option<String>,
+}
+
+/// A server begins: what was under way is free again.
+fn begin(connection: &mut Connection, path: &Path, lock: &ServerLock) -> Result<Before> {
+    let alive_until = inside(connection, effects::alive_until)?;
+    let setback = past::setback(connection, path, alive_until, lock.acknowledged_until)?;
+    inside(connection, |sql| {
+        if setback.is_some() {
+            past::begin_after(sql)?;
+        }
+        outbox::free_leases(sql)
+    })?;
+    if setback.is_some() {
+        past::settle(connection, path)?;
+    }
+    Ok(Before {
+        alive_until,
+        setback,
+    })
 }
 
 /// Runs what takes long beside everything else.

@@ -1,15 +1,14 @@
 //! Opening a SQLite file: who may, and with which settings.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use rustix::fs::{FlockOperation, flock};
 
 use super::file_system;
+use super::place::Inode;
 use super::portable::failed;
 use crate::{Result, StoreError};
 
@@ -26,57 +25,15 @@ const RENEWED_BYTES: usize = 1024 * 1024;
 /// How many prepared statements a connection keeps.
 const STATEMENTS_CACHED: usize = 128;
 
-/// Holds the file for one server. Freed by the kernel when the process ends, however it ends.
-#[derive(Debug)]
-pub(crate) struct ServerLock {
-    _file: File,
-}
-
-/// Refuses a second server on the same file, and says who holds it.
-pub(crate) fn lock(database: &Path) -> Result<ServerLock> {
-    let path = beside(database, ".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| unusable(&path, &error))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        file.read_to_string(&mut holder)
-            .map_err(|error| unusable(&path, &error))?;
-        return Err(StoreError::Fatal(format!(
-            "another server (process {}) uses {}; stop it first, or give this one its own database",
-            holder.trim(),
-            database.display()
-        )));
-    }
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|error| unusable(&path, &error))?;
-    Ok(ServerLock { _file: file })
-}
-
-/// Whether a server uses the file now: it has written the log again itself, and must not wait for a tool
-/// that does it once more.
-pub(crate) fn is_served(database: &Path) -> bool {
-    File::open(beside(database, ".lock"))
-        .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
-}
-
-/// A connection that writes. Creates the file, readable by its owner only.
-pub(crate) fn writer(database: &Path) -> Result<Connection> {
+/// A connection that writes, and which file it is on. Creates the file, readable by its owner only.
+pub(crate) fn writer(database: &Path) -> Result<(Connection, Inode)> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(StoreError::Fatal(format!(
             "SQLite {} can lose committed data; 3.51.3 is the oldest that may be used",
             rusqlite::version()
         )));
     }
-    create_private(database)?;
+    let inode = create_private(database)?;
     let connection = Connection::open(database).map_err(failed)?;
     common(&connection)?;
     log_ahead(&connection, database)?;
@@ -91,7 +48,7 @@ pub(crate) fn writer(database: &Path) -> Result<Connection> {
     ] {
         pragma(&connection, name, value)?;
     }
-    Ok(connection)
+    Ok((connection, inode))
 }
 
 /// SQLite keeps its old journal where it cannot keep a log, and does not call that an error.
@@ -224,15 +181,16 @@ fn create_folder(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn create_private(database: &Path) -> Result<()> {
-    OpenOptions::new()
+fn create_private(database: &Path) -> Result<Inode> {
+    let created = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(database)
-        .map_err(|error| unusable(database, &error))?;
-    Ok(())
+        .and_then(|file| file.metadata());
+    let file = created.map_err(|error| unusable(database, &error))?;
+    Ok(Inode::of(&file))
 }
 
 /// The file beside the database with `suffix` added to its whole name.
@@ -242,6 +200,6 @@ pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> StoreError {
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Fatal(format!("cannot use {}: {error}", path.display()))
 }

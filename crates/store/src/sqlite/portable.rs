@@ -105,7 +105,8 @@ pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
     let text = format!("{error} (SQLite error {})", code.extended_code);
     match (code.code, code.extended_code) {
         (_, extended) if FATAL.contains(&extended) => StoreError::Fatal(text),
-        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => StoreError::Fatal(text),
+        (ErrorCode::DatabaseCorrupt, _) => StoreError::Fatal(format!("{text}: {DAMAGED}")),
+        (ErrorCode::NotADatabase, _) => StoreError::Fatal(text),
         (_, extended) if TAKEN.contains(&extended) => StoreError::Conflict(text),
         (
             ErrorCode::DatabaseBusy
@@ -125,6 +126,10 @@ pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
         _ => StoreError::Broken(text),
     }
 }
+
+/// What to do with a database that is damaged.
+pub(crate) const DAMAGED: &str =
+    "check the disk, stop the server and put the last backup in its place (handbook: Operations)";
 
 /// What this process cannot recover from, besides a corrupt file: a sync that failed, a file system that
 /// says it is corrupt or hands back other bytes than were written, a file that was moved or replaced.

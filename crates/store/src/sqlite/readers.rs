@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::open;
+use super::place::Place;
 use super::portable::failed;
 use crate::{Result, StoreError};
 
@@ -16,15 +17,18 @@ const READERS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    /// A connection that is opened later must be on the same files.
+    place: Option<Arc<Place>>,
     turns: Arc<Semaphore>,
     /// Connections nobody uses now. A plain mutex: it is held for a push or a pop.
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, place: Option<Arc<Place>>) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
+            place,
             turns: Arc::new(Semaphore::new(READERS)),
             idle: Arc::new(Mutex::new(vec![open::reader(path)?])),
         })
@@ -42,12 +46,16 @@ impl Readers {
             .map_err(stopped)?;
         let idle = Arc::clone(&self.idle);
         let path = self.path.clone();
+        let place = self.place.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let spare = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut connection = match spare {
                 Some(connection) => connection,
                 None => open::reader(&path)?,
             };
+            if let Some(place) = place {
+                place.check()?;
+            }
             let result = read(&mut connection, verb);
             idle.lock()
                 .unwrap_or_else(PoisonError::into_inner)

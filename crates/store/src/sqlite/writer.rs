@@ -11,6 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpoint::{self, Copier};
+use super::lock::Witness;
+use super::place::Place;
 use super::portable::failed;
 use crate::broken::Marker;
 use crate::{Result, StoreError};
@@ -41,6 +43,10 @@ pub(crate) struct Writer {
     pub(crate) next_run: i64,
     /// Keeps the log short; a tool leaves that to SQLite.
     copier: Option<Copier>,
+    /// Where the files are; `None` where that cannot be told.
+    place: Option<Arc<Place>>,
+    /// Remembers what a server acknowledges.
+    witness: Option<Witness>,
     /// Why the database cannot be used any more, once it cannot.
     fatal: Option<String>,
 }
@@ -51,6 +57,8 @@ impl Writer {
         gaps: GapLedger,
         markers: Vec<(HeartbeatId, Marker)>,
         copier: Option<Copier>,
+        place: Option<Arc<Place>>,
+        witness: Option<Witness>,
     ) -> Result<Self> {
         let next = |table: &str| {
             let sql = format!("SELECT coalesce(max(id), 0) + 1 FROM {table}");
@@ -69,6 +77,8 @@ impl Writer {
             next_signal,
             next_run,
             copier,
+            place,
+            witness,
             fatal: None,
         })
     }
@@ -126,12 +136,22 @@ impl Writer {
         // Dropping the transaction on an error rolls it back.
         let done = work(&transaction, &mut shared)?;
         transaction.commit().map_err(failed)?;
+        if let Some(place) = &self.place {
+            place.check()?;
+        }
         self.next_signal = next_signal;
         self.next_run = next_run;
         if let Some(gaps) = gaps {
             self.gaps = gaps;
         }
         Ok(done)
+    }
+
+    /// Receiving until `until` is durable.
+    pub(super) fn is_durable(&mut self, until: UnixMicros) {
+        if let Some(witness) = &mut self.witness {
+            witness.note(until);
+        }
     }
 
     /// Keeps the log short.
@@ -278,7 +298,15 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE signal (id INTEGER); CREATE TABLE run (id INTEGER)")
             .unwrap();
-        Writer::new(connection, GapLedger::default(), Vec::new(), None).unwrap()
+        Writer::new(
+            connection,
+            GapLedger::default(),
+            Vec::new(),
+            None,
+            None,
+            None,
+        )
+        .unwrap()
     }
 
     #[test]

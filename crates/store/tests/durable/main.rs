@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod backup;
+mod bit_flips;
 mod broken;
 mod cast;
 mod check;
+mod file_gone;
 mod holes;
 mod hot;
 mod hot_failures;

@@ -113,7 +113,13 @@ impl<'d> House<'d> {
 
     pub(crate) fn try_open(&mut self) -> Result<()> {
         self.store = None;
-        let Opened { store, alive_until } = Store::open_sqlite(&self.path(), Opener::Server)?;
+        let opened = Store::open_sqlite(&self.path(), Opener::Server)?;
+        let Opened {
+            store,
+            alive_until,
+            setback,
+        } = opened;
+        assert_eq!(setback, None, "what was acknowledged is on the disk");
         self.store = Some(store);
         self.alive_until = alive_until;
         Ok(())
