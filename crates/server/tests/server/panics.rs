@@ -74,6 +74,8 @@ async fn a_heartbeat_that_cannot_be_read_costs_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_not_ready_until_it_is_sound_again() {
     let nightbeat = start(|_| {}).await;
+    // Its signal is answered once the node has started.
+    nightbeat.heartbeat("job").await;
     let node = nightbeat.server.node();
     node.database_looked_over(Some("page 7 is never used".to_owned()));
     let ready = nightbeat.get("/readyz").await;
@@ -81,5 +83,6 @@ async fn a_damaged_database_is_not_ready_until_it_is_sound_again() {
     let told = "the database is damaged: page 7 is never used";
     assert!(ready.body.contains(told), "{}", ready.body);
     node.database_looked_over(None);
-    assert_eq!(nightbeat.get("/readyz").await.status, 200);
+    let ready = nightbeat.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{}", ready.body);
 }
