@@ -31,6 +31,9 @@ pub struct Scenario {
     pub days: u32,
     /// How many heartbeats there are.
     pub heartbeats: usize,
+    /// How many of them, the first ones, belong to a job that is too slow for its schedule: they go down and
+    /// come back every few seconds.
+    pub flapping: usize,
     /// How many nodes serve one store: 1 is SQLite's case.
     pub nodes: usize,
     /// Which bad luck there is.
@@ -57,6 +60,7 @@ impl Scenario {
             seed,
             days,
             heartbeats: 100,
+            flapping: 0,
             nodes: if seed.is_multiple_of(3) {
                 2 + (seed / 3 % 2) as usize
             } else {
@@ -166,6 +170,9 @@ impl Spec {
     /// The `number`-th heartbeat of a scenario.
     pub(crate) fn of(scenario: &Scenario, number: usize) -> Self {
         let mut random = scenario.random("spec", number as u64);
+        if number < scenario.flapping {
+            return Self::flapping(&mut random);
+        }
         let schedule = schedule(&mut random);
         let period = period(&schedule);
         let grace = match random.within(0, 4) {
@@ -208,6 +215,28 @@ impl Spec {
             dead: dead(scenario, &mut random, period),
         }
     }
+
+    /// One whose job takes longer than its heartbeat allows, time and again.
+    fn flapping(random: &mut Random) -> Self {
+        let mut settings = Settings::new(checked(Schedule::every_seconds(1)));
+        settings.grace = Duration::from_secs(1);
+        Self {
+            settings: Arc::new(settings),
+            project: random.within(0, 2) as usize,
+            style: Style::End,
+            client: Client::Curl,
+            ahead: 0,
+            run: (3 * SECOND, 6 * SECOND),
+            aimed: 0.0,
+            fails: 0.0,
+            hangs: 0.0,
+            dead: Vec::new(),
+        }
+    }
+}
+
+fn checked<E: std::fmt::Display>(schedule: Result<Schedule, E>) -> Schedule {
+    schedule.unwrap_or_else(|error| panic!("a schedule of the simulator is wrong: {error}"))
 }
 
 fn schedule(random: &mut Random) -> Schedule {
@@ -237,7 +266,7 @@ fn schedule(random: &mut Random) -> Schedule {
             Schedule::every_seconds(seconds)
         }
     };
-    schedule.unwrap_or_else(|error| panic!("a schedule of the simulator is wrong: {error}"))
+    checked(schedule)
 }
 
 /// Stretches in which the job does not run.

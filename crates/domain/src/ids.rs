@@ -71,4 +71,18 @@ impl DeliveryId {
         let alert = Uuid::new_v5(&heartbeat.0, format!("alert/{sequence}").as_bytes());
         Self(Uuid::new_v5(&alert, channel.0.as_bytes()))
     }
+
+    /// The id of a message that tells these: of one its own, of several one that is made of all of them, in
+    /// whatever order they come. A receiver that drops what it has had already then loses nothing: a message
+    /// that tells more than the one before it has another id.
+    pub fn of_message(deliveries: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut all: Vec<Self> = deliveries.into_iter().collect();
+        all.sort_unstable();
+        let (first, rest) = all.split_first()?;
+        if rest.is_empty() {
+            return Some(*first);
+        }
+        let rest: Vec<u8> = rest.iter().flat_map(|it| *it.0.as_bytes()).collect();
+        Some(Self(Uuid::new_v5(&first.0, &rest)))
+    }
 }

@@ -125,6 +125,8 @@ struct Channel {
 pub struct Send {
     /// The number of the message: say it with what became of it.
     pub message: u64,
+    /// By which its receiver can tell a repetition: the same deliveries, the same id.
+    pub id: DeliveryId,
     /// What is in it: one delivery, or several in a digest.
     pub deliveries: Vec<Claimed>,
 }
@@ -191,18 +193,19 @@ impl Outbox {
         }
         if digest_every.is_zero() {
             messages.extend(single.into_iter().map(|delivery| vec![delivery]));
-        } else if single
-            .iter()
-            .any(|delivery| delivery.created_at < quiet_until)
-        {
-            // They have waited for the end of a quiet time: all in one message.
-            messages.push_back(single);
         } else {
-            // The first of a burst goes out at once, alone. What came with it makes the next digest.
-            let mut single = single.into_iter();
-            messages.extend(single.next().map(|delivery| vec![delivery]));
-            held_back.extend(single);
-            channel.quiet_until = Some(now + digest_every);
+            let waited = single.iter().any(|it| it.created_at < quiet_until);
+            let message;
+            (message, held_back) = if waited {
+                // They have waited for the end of a quiet time: all in one message.
+                (single, Vec::new())
+            } else {
+                channel.quiet_until = Some(now + digest_every);
+                begin_burst(single)
+            };
+            if !message.is_empty() {
+                messages.push_back(message);
+            }
         }
         channel.open += messages.len();
         let lane = self.lanes.entry(lane).or_default();
@@ -223,12 +226,15 @@ impl Outbox {
                 if let Some(channel) = first.and_then(|id| self.channels.get_mut(&id)) {
                     channel.tried = self.messages;
                 }
-                let deliveries = message.clone();
+                let ids = message.iter().map(|delivery| delivery.id);
+                if let Some(id) = DeliveryId::of_message(ids) {
+                    sends.push(Send {
+                        message: self.messages,
+                        id,
+                        deliveries: message.clone(),
+                    });
+                }
                 self.in_flight.insert(self.messages, (message, now));
-                sends.push(Send {
-                    message: self.messages,
-                    deliveries,
-                });
             }
         }
         self.lanes
@@ -294,7 +300,13 @@ impl Outbox {
             channel.quiet_until =
                 (answer.taken && !digest_every.is_zero()).then(|| now + digest_every);
         }
-        for delivery in &deliveries {
+        let next_tries: Vec<_> = deliveries
+            .iter()
+            .map(|it| next_try(it.id, it.created_at, it.attempts, answer.retry_after, now))
+            .collect();
+        // What failed together is tried again together.
+        let again_at = next_tries.iter().flatten().min().copied();
+        for (delivery, next_try) in deliveries.iter().zip(next_tries) {
             let ending = if answer.taken {
                 Ending::Sent {
                     detail: answer.detail.clone(),
@@ -302,13 +314,7 @@ impl Outbox {
             } else {
                 Ending::Failed {
                     detail: answer.detail.clone(),
-                    next_try_at: next_try(
-                        delivery.id,
-                        delivery.created_at,
-                        delivery.attempts,
-                        answer.retry_after,
-                        now,
-                    ),
+                    next_try_at: next_try.and(again_at),
                 }
             };
             self.finished.push(Finished {
@@ -398,4 +404,18 @@ impl Outbox {
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
+}
+
+/// The first message of a burst, and what came with it: that makes the next digest.
+///
+/// What was tried goes again as it went, so that a receiver that had taken it knows it by its id; of one
+/// heartbeat it is older than what is fresh. Otherwise the first goes alone.
+fn begin_burst(deliveries: Message) -> (Message, Message) {
+    let (tried, mut fresh): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().partition(|it| it.attempts > 1);
+    if !tried.is_empty() {
+        return (tried, fresh);
+    }
+    let rest = fresh.split_off(fresh.len().min(1));
+    (fresh, rest)
 }

@@ -15,10 +15,11 @@ const POINTS_MAX: usize = 50;
 /// How many of our own interruptions a digest names.
 const GAPS_MAX: usize = 5;
 
-/// The text of a digest. A heartbeat with several alerts is told once, by its last: that an incident
-/// opened stands in the text of its end.
+/// The text of a digest. A heartbeat with several alerts is told once, by its last, and how often it changed:
+/// that one incident opened stands in the text of its end.
 pub(crate) fn text(snapshots: &[AlertSnapshot], base_url: &str) -> Text {
     let mut latest = latest_of_each(snapshots);
+    let told = told_of_each(snapshots);
     latest.sort_by_key(|snapshot| urgency(&snapshot.alert));
     let away = !latest.is_empty()
         && latest
@@ -33,7 +34,8 @@ pub(crate) fn text(snapshots: &[AlertSnapshot], base_url: &str) -> Text {
         if away {
             overdue_point(snapshot)
         } else {
-            point(snapshot)
+            let told = told.get(&snapshot.heartbeat.id).copied();
+            point(snapshot, told.unwrap_or_default())
         }
     };
     let mut points: Vec<String> = latest.iter().take(POINTS_MAX).map(point).collect();
@@ -65,6 +67,60 @@ fn latest_of_each(snapshots: &[AlertSnapshot]) -> Vec<&AlertSnapshot> {
         }
     }
     latest
+}
+
+/// How often a heartbeat is told to have changed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    went_down: usize,
+    unverified: usize,
+    warnings: usize,
+    came_back: usize,
+}
+
+fn told_of_each(snapshots: &[AlertSnapshot]) -> HashMap<HeartbeatId, Told> {
+    let mut all: HashMap<HeartbeatId, Told> = HashMap::new();
+    for snapshot in snapshots {
+        let told = all.entry(snapshot.heartbeat.id).or_default();
+        match snapshot.alert.kind {
+            AlertKind::Down => told.went_down += 1,
+            AlertKind::Unverified => told.unverified += 1,
+            AlertKind::Warning => told.warnings += 1,
+            AlertKind::Up => told.came_back += 1,
+            AlertKind::Reminder | AlertKind::NeverStarted => {}
+        }
+    }
+    all
+}
+
+/// ` Since the last message it went down 3 times and came back 2 times.`, where the last alert does not say
+/// it all.
+fn changes(last: AlertKind, told: Told) -> String {
+    let opened = told.went_down + told.unverified + told.warnings;
+    let one_incident = (opened, told.came_back) == (1, 1) && last == AlertKind::Up;
+    if opened + told.came_back < 2 || one_incident {
+        return String::new();
+    }
+    let parts = [
+        ("went down", told.went_down),
+        ("was unverified", told.unverified),
+        ("ended with a warning", told.warnings),
+        ("came back", told.came_back),
+    ];
+    let mut parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, times)| *times > 0)
+        .map(|(what, times)| match times {
+            1 => format!("{what} once"),
+            times => format!("{what} {times} times"),
+        })
+        .collect();
+    let last = parts.pop().unwrap_or_default();
+    let and = if parts.is_empty() { "" } else { " and " };
+    format!(
+        " Since the last message it {}{and}{last}.",
+        parts.join(", ")
+    )
 }
 
 /// What to tell first: the lowest.
@@ -133,12 +189,13 @@ fn mixed_title(snapshots: &[&AlertSnapshot]) -> String {
     format!("{}: {}", count(snapshots.len(), "job"), counts.join(", "))
 }
 
-fn point(snapshot: &AlertSnapshot) -> String {
+fn point(snapshot: &AlertSnapshot, told: Told) -> String {
     format!(
-        "{}: {}. {}",
+        "{}: {}. {}{}",
         label(&snapshot.alert),
         name(snapshot),
-        incident_text(snapshot)
+        incident_text(snapshot),
+        changes(snapshot.alert.kind, told)
     )
 }
 

@@ -18,6 +18,9 @@ pub const FALLBACK_AFTER: Duration = Duration::from_secs(120);
 /// How many alerts get a copy for the fallback channel in one transaction.
 pub const FALLBACKS_AT_ONCE: u32 = 500;
 
+/// How many alerts of one heartbeat go to a channel in one digest.
+pub const OF_HEARTBEAT_MAX: u32 = 100;
+
 /// How many channels are looked after in one claim.
 pub const CHANNELS_AT_ONCE: usize = 200;
 
@@ -35,6 +38,8 @@ pub struct Claim {
     pub per_channel: u32,
     /// None of these channels.
     pub skip: Vec<ChannelId>,
+    /// Kinds of channels that get digests. One message there may tell several alerts of one heartbeat.
+    pub digest_kinds: Vec<String>,
 }
 
 /// A claimed delivery with all that is needed to send it.
@@ -113,8 +118,9 @@ pub(crate) fn free_leases(sql: &mut dyn Sql) -> Result<()> {
     Ok(())
 }
 
-/// Claims what is due, in the order in which it was decided. Of one heartbeat and channel only the oldest
-/// delivery is claimed: *up* never overtakes *down*.
+/// Claims what is due. Of one heartbeat and channel only the oldest delivery is claimed: *up* never overtakes
+/// *down*. Where digests are sent, those that follow it go with it, in their order: one message tells them
+/// all, and a heartbeat that goes up and down faster than digests are sent does not fall behind.
 pub(crate) fn claim(sql: &mut dyn Sql, wish: &Claim) -> Result<Vec<ClaimedDelivery>> {
     help_by_fallback(sql, wish.now)?;
     let mut claimed = Vec::new();
@@ -152,7 +158,8 @@ fn channels_waiting(sql: &mut dyn Sql, now: UnixMicros) -> Result<Vec<ChannelId>
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-const DUE: &str = "
+/// Of each heartbeat the oldest delivery to a channel, where its time has come.
+const FIRST: &str = "
 SELECT d.number, d.id, d.digest, d.snapshot, d.attempts, d.created_at, d.claim
   FROM delivery d
  WHERE d.state IN ('queued', 'sending') AND d.channel = $1 AND d.next_try_at <= $2
@@ -161,16 +168,24 @@ SELECT d.number, d.id, d.digest, d.snapshot, d.attempts, d.created_at, d.claim
                       AND earlier.heartbeat = d.heartbeat AND earlier.number < d.number)
  ORDER BY d.next_try_at, d.number LIMIT $3";
 
+/// What waits for a channel after a delivery of the same heartbeat.
+const FOLLOWING: &str = "
+SELECT d.number, d.id, d.digest, d.snapshot, d.attempts, d.created_at, d.claim, d.next_try_at
+  FROM delivery d JOIN delivery first ON first.number = $1
+ WHERE d.state IN ('queued', 'sending') AND d.channel = first.channel AND d.heartbeat = first.heartbeat
+   AND d.number > first.number
+ ORDER BY d.number LIMIT $2";
+
 fn claim_of_channel(
     sql: &mut dyn Sql,
     wish: &Claim,
     channel: ChannelId,
 ) -> Result<Vec<ClaimedDelivery>> {
-    let rows = sql.query(
-        DUE,
+    let first = sql.query(
+        FIRST,
         &[channel.into(), wish.now.into(), wish.per_channel.into()],
     )?;
-    if rows.is_empty() {
+    if first.is_empty() {
         return Ok(Vec::new());
     }
     let row = sql.first(
@@ -190,6 +205,11 @@ fn claim_of_channel(
             return Ok(Vec::new());
         }
     };
+    let rows = if wish.digest_kinds.contains(&kind) {
+        with_following(sql, wish, first)?
+    } else {
+        first
+    };
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(delivery) = read(row, channel, &kind, &fields, sql)? else {
@@ -208,6 +228,31 @@ fn claim_of_channel(
         claimed.push(delivery);
     }
     Ok(claimed)
+}
+
+/// Behind each heartbeat's oldest delivery what can go in one message with it: those that follow it without a
+/// break, are due and travel like it. A heartbeat that does not fit any more waits as a whole: a message that
+/// is sent again must not tell less of it than it did, or it would say what is over.
+fn with_following(sql: &mut dyn Sql, wish: &Claim, first: Vec<Row>) -> Result<Vec<Row>> {
+    let places = wish.per_channel as usize;
+    let following_max = OF_HEARTBEAT_MAX.min(wish.per_channel).saturating_sub(1);
+    let mut rows = Vec::with_capacity(first.len());
+    for first in first {
+        let (number, digest): (i64, bool) = (first.get(0)?, first.get(2)?);
+        let mut run = vec![first];
+        for row in sql.query(FOLLOWING, &[number.into(), following_max.into()])? {
+            let next_try_at: UnixMicros = row.get(7)?;
+            if next_try_at > wish.now || row.get::<bool>(2)? != digest {
+                break;
+            }
+            run.push(row);
+        }
+        if rows.len() + run.len() > places {
+            break;
+        }
+        rows.append(&mut run);
+    }
+    Ok(rows)
 }
 
 /// A due row. One that cannot be read is set aside as failing, so that it holds up no other.

@@ -10,7 +10,7 @@ use nightbeat_domain::{
 use nightbeat_store::control::deliveries::DeliveryState;
 use nightbeat_store::outbox::{
     CHANNELS_AT_ONCE, Claim, ClaimedDelivery, DeliveryEnding, FALLBACK_AFTER, FALLBACKS_AT_ONCE,
-    FREED_ATTEMPTS_MAX, FinishedDelivery,
+    FREED_ATTEMPTS_MAX, FinishedDelivery, OF_HEARTBEAT_MAX,
 };
 
 use super::{Change, Held, Model, Result};
@@ -190,6 +190,28 @@ impl Outbox {
             .collect()
     }
 
+    /// The same, and behind each what goes in one message with it: those of its heartbeat that follow without
+    /// a break, are due and travel like it. A heartbeat that does not fit any more waits as a whole.
+    fn due_with_following(&self, channel: ChannelId, now: UnixMicros, at_most: u32) -> Vec<i64> {
+        let of_heartbeat = OF_HEARTBEAT_MAX.min(at_most) as usize;
+        let mut due = Vec::new();
+        for first in self.due(channel, now, at_most) {
+            let new = &self.rows[&first].new;
+            let waiting = self.lanes[&channel].waiting[&new.heartbeat].range(first..);
+            let goes_with = |number: &&i64| {
+                let row = &self.rows[*number];
+                due_key(&self.rows, **number).0 <= now && row.new.digest == new.digest
+            };
+            let run = waiting.take_while(goes_with).take(of_heartbeat);
+            let run: Vec<i64> = run.copied().collect();
+            if due.len() + run.len() > at_most as usize {
+                break;
+            }
+            due.extend(run);
+        }
+        due
+    }
+
     /// The same without any order between the deliveries of one heartbeat.
     fn due_unordered(&self, channel: ChannelId, now: UnixMicros, at_most: u32) -> Vec<i64> {
         let lanes = self.lanes.get(&channel).into_iter();
@@ -253,8 +275,8 @@ fn due_key(rows: &BTreeMap<i64, DeliveryRow>, number: i64) -> (UnixMicros, i64) 
 }
 
 impl Model {
-    /// Claims deliveries that are due, in the order in which they were decided. Of one heartbeat and channel
-    /// only the oldest.
+    /// Claims deliveries that are due. Of one heartbeat and channel only the oldest; where digests are sent,
+    /// those that follow it go with it.
     pub fn claim(&mut self, held: Option<Held>, wish: &Claim) -> Result<Vec<ClaimedDelivery>> {
         self.transaction(held, UnixMicros::MIN, |model| {
             model.help_by_fallback(wish.now);
@@ -283,11 +305,14 @@ impl Model {
         channel: ChannelId,
         claimed: &mut Vec<ClaimedDelivery>,
     ) {
+        let kind = self.channels.get(&channel).map(|row| &row.channel.kind);
+        let (outbox, now, at_most) = (&self.outbox, wish.now, wish.per_channel);
         let due = if self.mutant.lets_up_overtake() {
-            let outbox = &self.outbox;
-            outbox.due_unordered(channel, wish.now, wish.per_channel)
+            outbox.due_unordered(channel, now, at_most)
+        } else if kind.is_some_and(|kind| wish.digest_kinds.contains(kind)) {
+            outbox.due_with_following(channel, now, at_most)
         } else {
-            self.outbox.due(channel, wish.now, wish.per_channel)
+            outbox.due(channel, now, at_most)
         };
         if due.is_empty() {
             return;

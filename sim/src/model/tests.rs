@@ -189,6 +189,7 @@ fn a_fenced_node_neither_claims_nor_finishes() {
         lease_until: at(193),
         per_channel: 10,
         skip: Vec::new(),
+        digest_kinds: Vec::new(),
     };
     let claimed = model.claim(Some(held(two, 73)), &wish).unwrap();
     assert_eq!(claimed.len(), 1);
@@ -224,6 +225,7 @@ fn what_a_lost_node_was_sending_is_free_when_its_claim_runs_out() {
         lease_until: at(seconds + 120),
         per_channel: 10,
         skip: Vec::new(),
+        digest_kinds: Vec::new(),
     };
     assert_eq!(
         model.claim(Some(held(one, 73)), &wish(73)).unwrap().len(),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use nightbeat_domain::SignalKind;
-use nightbeat_engine::Claimed;
+use nightbeat_engine::Send;
 use uuid::Uuid;
 
 use super::node::Happened;
@@ -57,7 +57,7 @@ pub(crate) enum Event {
     /// A client gives a try up.
     Timeout(Try),
     /// A message reaches its receiver.
-    Deliver(Life, u64, Vec<Claimed>),
+    Deliver(Life, Send),
     /// A planned trouble begins.
     Trouble(usize),
     /// The network is well again.

@@ -146,7 +146,7 @@ impl World {
             }
             Event::Hear(tried, good) => self.hear(tried, good),
             Event::Timeout(tried) => self.hear(tried, false),
-            Event::Deliver(life, message, deliveries) => self.deliver(life, message, &deliveries),
+            Event::Deliver(life, send) => self.deliver(life, &send),
             Event::Trouble(index) => self.trouble(index),
             Event::NetworkWell => self.network = (0, 0.0),
             Event::Person(project) => self.person(project),

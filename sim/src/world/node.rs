@@ -16,6 +16,7 @@ use nightbeat_store::{Arrival, Watched};
 use super::World;
 use super::agenda::{Event, Life, Try};
 use super::link::{Carried, Link, Op};
+use super::receivers::DIGEST_KIND;
 use crate::mutants::Mutant;
 use crate::scenario::{MS, SECOND, Scenario, Site};
 
@@ -718,10 +719,11 @@ impl World {
                     lease_until: now + engine::LEASE,
                     per_channel: engine::CLAIM_PER_CHANNEL,
                     skip,
+                    digest_kinds: vec![DIGEST_KIND.to_owned()],
                 };
                 self.push(node, Op::Claim(wish));
             }
-            Command::Send(send) => self.send_out(node, send.message, send.deliveries),
+            Command::Send(send) => self.send_out(node, send),
             Command::Finish(finished) => {
                 if let Some(run) = &mut self.nodes[node].run {
                     for delivery in &finished {

@@ -71,7 +71,7 @@ impl World {
         let channel = Channel {
             id,
             name: format!("Channel {receiver}.{time}"),
-            kind: "webhook".to_owned(),
+            kind: self.receivers[receiver].kind().to_owned(),
             fields: BTreeMap::new(),
             created_at: UnixMicros(self.agenda.now),
             version: 1,

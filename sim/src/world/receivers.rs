@@ -1,10 +1,10 @@
 //! Receivers of alerts, well and unwell.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use nightbeat_domain::{ChannelId, HeartbeatId};
-use nightbeat_engine::{Answer, Claimed};
+use nightbeat_domain::{ChannelId, DeliveryId, HeartbeatId};
+use nightbeat_engine::{Answer, Claimed, Send};
 
 use super::World;
 use super::agenda::{Event, Life};
@@ -13,6 +13,10 @@ use crate::scenario::{MINUTE, MS, Mood, SECOND, Site};
 
 /// A send takes no longer than this.
 const SEND_TIMEOUT: i64 = 40 * SECOND;
+
+/// The kind of the channels that get digests; the others get every event.
+pub(super) const DIGEST_KIND: &str = "email";
+const EVENT_KIND: &str = "webhook";
 
 /// A receiver: where a channel leads.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub(crate) struct Receiver {
     pub(crate) mood: (i64, Option<Mood>),
     /// The newest alert that it took of each heartbeat, by channel.
     newest: HashMap<(ChannelId, HeartbeatId), u32>,
+    /// The ids of the messages that it took: one that comes again it takes without a look, as receivers do
+    /// that know an idempotency key.
+    known: HashSet<(ChannelId, DeliveryId)>,
 }
 
 impl Receiver {
@@ -34,6 +41,16 @@ impl Receiver {
             digest_every: Duration::from_secs(if number % 2 == 1 { 30 } else { 0 }),
             mood: (0, None),
             newest: HashMap::new(),
+            known: HashSet::new(),
+        }
+    }
+
+    /// The kind of the channels that lead here.
+    pub(super) fn kind(&self) -> &'static str {
+        if self.digest_every.is_zero() {
+            EVENT_KIND
+        } else {
+            DIGEST_KIND
         }
     }
 }
@@ -46,19 +63,18 @@ impl World {
     }
 
     /// A node sends a message.
-    pub(super) fn send_out(&mut self, node: usize, message: u64, deliveries: Vec<Claimed>) {
+    pub(super) fn send_out(&mut self, node: usize, send: Send) {
         let life = self.life(node);
         let latency = self.random.span(MS, 200 * MS);
-        self.agenda
-            .after(latency, Event::Deliver(life, message, deliveries));
+        self.agenda.after(latency, Event::Deliver(life, send));
     }
 
     /// A message reaches its receiver.
-    pub(super) fn deliver(&mut self, life: Life, message: u64, deliveries: &[Claimed]) {
+    pub(super) fn deliver(&mut self, life: Life, send: &Send) {
         if !self.lives(life) {
             return;
         }
-        let Some(first) = deliveries.first() else {
+        let Some(first) = send.deliveries.first() else {
             return;
         };
         let now = self.agenda.now;
@@ -84,8 +100,13 @@ impl World {
             Some(Mood::LosesAnswers) => (true, SEND_TIMEOUT, taken(false, None)),
         };
         if takes {
-            for delivery in deliveries {
-                self.accept(life.node, number, delivery);
+            if self.receivers[number]
+                .known
+                .insert((first.channel, send.id))
+            {
+                self.accept(life.node, number, send);
+            } else {
+                self.outcome.duplicates += send.deliveries.len() as u64;
             }
             if self.trapped(life.node, Site::Sent) {
                 return;
@@ -95,14 +116,51 @@ impl World {
         }
         self.agenda.after(
             span,
-            Event::Result(life, Box::new(Happened::Sent(message, answer))),
+            Event::Result(life, Box::new(Happened::Sent(send.message, answer))),
         );
     }
 
-    fn accept(&mut self, node: usize, number: usize, delivery: &Claimed) {
-        let Some((heartbeat, sequence)) = self.kept(node, delivery.number) else {
+    fn accept(&mut self, node: usize, number: usize, send: &Send) {
+        // A message tells each heartbeat by its last alert; what it repeats before that is told in order.
+        let mut told: BTreeMap<HeartbeatId, u32> = BTreeMap::new();
+        for delivery in &send.deliveries {
+            let Some((heartbeat, sequence)) = self.kept(node, delivery.number) else {
+                continue;
+            };
+            self.accept_one(number, delivery, heartbeat, sequence);
+            let before = told.insert(heartbeat, sequence);
+            if let Some(before) = before.filter(|before| *before > sequence) {
+                let text = format!("alert {sequence} stands after alert {before} in one message");
+                let beat = self.numbers.get(&heartbeat).copied();
+                self.violate("I8 order", beat, text);
+            }
+        }
+        let Some(channel) = send.deliveries.first().map(|it| it.channel) else {
             return;
         };
+        for (heartbeat, sequence) in told {
+            let newest = self.receivers[number]
+                .newest
+                .entry((channel, heartbeat))
+                .or_insert(0);
+            if sequence < *newest {
+                let text =
+                    format!("alert {sequence} reached channel {channel} after alert {newest}");
+                let beat = self.numbers.get(&heartbeat).copied();
+                self.violate("I8 order", beat, text);
+            } else {
+                *newest = sequence;
+            }
+        }
+    }
+
+    fn accept_one(
+        &mut self,
+        number: usize,
+        delivery: &Claimed,
+        heartbeat: HeartbeatId,
+        sequence: u32,
+    ) {
         let beat = self.numbers.get(&heartbeat).copied();
         let at = self.agenda.now;
         self.truth.fact(at, beat, || {
@@ -118,19 +176,6 @@ impl World {
         }
         if self.truth.accepted(delivery.number) {
             self.outcome.duplicates += 1;
-        }
-        let newest = self.receivers[number]
-            .newest
-            .entry((delivery.channel, heartbeat))
-            .or_insert(0);
-        if sequence < *newest {
-            let text = format!(
-                "alert {sequence} reached channel {} after alert {newest}",
-                delivery.channel
-            );
-            self.violate("I8 order", beat, text);
-        } else {
-            *newest = sequence;
         }
     }
 

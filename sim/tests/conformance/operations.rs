@@ -411,6 +411,12 @@ impl Generator {
             lease_until: self.now + Duration::from_secs(120),
             per_channel: self.random.pick(&[1, 2, 500]),
             skip: skip.then(|| channel(number)).into_iter().collect(),
+            digest_kinds: self
+                .random
+                .pick(&[&[][..], &["email"]])
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nightbeat_engine::{GIVE_UP_AFTER, LANE_PROBE_EVERY, LEASE, next_try};
 
 use crate::cast::{at, seconds};
-use crate::world::{State, World, delivery_id};
+use crate::world::{Message, State, World, delivery_id};
 
 const MAIL: u32 = 1;
 const HOOK: u32 = 2;
@@ -76,6 +76,70 @@ fn people_get_the_first_at_once_and_what_follows_as_one_digest() {
     world.queue(MAIL, 99, false);
     world.run_until(at(91));
     assert_eq!(world.given(MAIL).len(), 3);
+}
+
+/// It goes down and comes back every three seconds: eleven alerts in the time between two digests.
+#[test]
+fn a_heartbeat_that_flaps_is_told_to_people_without_a_growing_delay() {
+    let mut world = world();
+    for alert in 0..1_200 {
+        world.run_until(at(3 * alert));
+        world.queue(MAIL, 1, false);
+    }
+    let last = world.queue(MAIL, 1, false);
+    world.run_until(at(3 * 1_200 + 35));
+    assert_eq!(world.row(last).state, State::Sent);
+    let given = world.given(MAIL);
+    assert!((115..=125).contains(&given.len()), "{}", given.len());
+    let told: Vec<i64> = given.iter().flat_map(|it| it.rows.clone()).collect();
+    assert_eq!(told, (1..=last).collect::<Vec<_>>(), "in order, each once");
+}
+
+#[test]
+fn what_piled_up_while_its_receiver_was_away_comes_in_a_few_digests() {
+    let mut world = world();
+    world.receiver = Box::new(|_, now| (Duration::from_millis(100), now > at(3_600)));
+    for alert in 0..300 {
+        world.run_until(at(10 * alert));
+        world.queue(MAIL, 1, false);
+    }
+    world.run_until(at(3 * 3_600));
+    let given = world.given(MAIL);
+    let taken: Vec<usize> = given
+        .iter()
+        .filter(|message| message.taken)
+        .map(|message| message.rows.len())
+        .collect();
+    assert_eq!(taken, [1, 100, 100, 99]);
+}
+
+/// A receiver that took the message, and whose answer was lost, knows it by its id when it comes again.
+#[test]
+fn a_digest_that_failed_comes_again_as_it_was_and_what_is_new_makes_the_next_one() {
+    let mut world = world();
+    world.receiver = Box::new(|_, now| {
+        let fails = (at(20)..at(60)).contains(&now);
+        (Duration::from_millis(100), !fails)
+    });
+    for heartbeat in 0..8 {
+        world.queue(MAIL, heartbeat % 4, false);
+    }
+    world.run_until(at(40));
+    for heartbeat in 0..8 {
+        world.queue(MAIL, heartbeat % 4, false);
+    }
+    world.run_until(at(200));
+    let given = world.given(MAIL);
+    let (digest, again) = (given[1], &given[2..]);
+    assert_eq!((digest.rows.len(), digest.taken), (7, false));
+    let (repeats, news): (Vec<&Message>, Vec<&Message>) =
+        again.iter().partition(|it| it.id == digest.id);
+    assert!(repeats.len() >= 2, "{again:#?}");
+    assert!(repeats.iter().all(|it| it.rows == digest.rows));
+    assert!(repeats.last().unwrap().taken);
+    let mut told: Vec<i64> = news.iter().flat_map(|it| it.rows.clone()).collect();
+    told.sort_unstable();
+    assert_eq!(told, (9..=16).collect::<Vec<_>>(), "{news:#?}");
 }
 
 #[test]

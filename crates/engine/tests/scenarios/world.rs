@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use crate::cast::MICROSECOND;
 
+/// How many alerts of one heartbeat go to a channel in one digest.
+const OF_HEARTBEAT_MAX: usize = 100;
+
 /// How a delivery stands in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -46,6 +49,7 @@ pub(crate) struct Place {
 /// One message that a receiver was given.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
+    pub(crate) id: DeliveryId,
     pub(crate) channel: u32,
     pub(crate) rows: Vec<i64>,
     pub(crate) began_at: UnixMicros,
@@ -202,9 +206,14 @@ impl World {
             if !done || skip.contains(&channel_id(*channel)) {
                 continue;
             }
-            let mut due = self.first_and_due(*channel);
-            due.sort_by_key(|index| (self.rows[*index].next_try_at, *index));
-            due.truncate(CLAIM_PER_CHANNEL as usize);
+            let mut first = self.first_and_due(*channel);
+            first.sort_by_key(|index| (self.rows[*index].next_try_at, *index));
+            first.truncate(CLAIM_PER_CHANNEL as usize);
+            let due = if place.digest_every.is_zero() {
+                first
+            } else {
+                self.with_following(*channel, first)
+            };
             for index in due {
                 let row = &mut self.rows[index];
                 row.state = State::Sending;
@@ -238,6 +247,30 @@ impl World {
             .filter(|index| self.rows[**index].next_try_at <= self.now)
             .copied()
             .collect()
+    }
+
+    /// Behind each what follows it without a break, where that is due and travels like it.
+    fn with_following(&self, channel: u32, first: Vec<usize>) -> Vec<usize> {
+        let mut due = Vec::new();
+        for first in first {
+            let head = &self.rows[first];
+            let waiting = self.open[&channel].range(first..);
+            let waiting = waiting.filter(|index| self.rows[**index].heartbeat == head.heartbeat);
+            let goes_with = |index: &&usize| {
+                let row = &self.rows[**index];
+                row.next_try_at <= self.now && row.digest == head.digest
+            };
+            let run: Vec<usize> = waiting
+                .take_while(goes_with)
+                .take(OF_HEARTBEAT_MAX)
+                .copied()
+                .collect();
+            if due.len() + run.len() > CLAIM_PER_CHANNEL as usize {
+                break;
+            }
+            due.extend(run);
+        }
+        due
     }
 
     fn finish(&mut self, finished: Vec<Finished>) {
@@ -284,6 +317,7 @@ impl World {
         assert!(*under_way <= 2, "{under_way} sends to {lane} at once");
         let (took, taken) = (self.receiver)(channel, self.now);
         self.messages.push(Message {
+            id: send.id,
             channel,
             rows: send.deliveries.iter().map(|it| it.number).collect(),
             began_at: self.now,

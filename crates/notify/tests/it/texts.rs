@@ -314,6 +314,31 @@ fn digest_of_a_storm_tells_each_job_once_and_the_worst_first() {
 }
 
 #[test]
+fn a_digest_tells_a_job_that_flapped_by_its_last_state_and_how_often() {
+    let mut all = Vec::new();
+    for sequence in 0..12 {
+        let mut one = if sequence % 2 == 0 {
+            missed_number(1)
+        } else {
+            up(Claim::Down, Closing::Success)
+        };
+        one.heartbeat = missed_number(1).heartbeat;
+        one.alert.sequence = sequence + 1;
+        all.push(one);
+    }
+    let text = digest(all.clone());
+    assert!(text.starts_with("1 job: 1 UP\n"), "{text}");
+    let times = "Since the last message it went down 6 times and came back 6 times.";
+    assert_eq!(text.matches("job 1.").count(), 1, "{text}");
+    assert!(text.contains(times), "{text}");
+    // One end and a new beginning: that it had come back is news too.
+    let text = digest(all.split_off(9).into_iter().take(2).collect());
+    assert!(text.starts_with("1 job: 1 DOWN\n"), "{text}");
+    let times = "Since the last message it went down once and came back once.";
+    assert!(text.contains(times), "{text}");
+}
+
+#[test]
 fn a_digest_does_not_blame_an_absence_for_alerts_that_are_not_about_it() {
     let mut loud = overdue_while_away(1);
     loud.alert.digest = false;

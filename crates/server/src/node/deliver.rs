@@ -48,6 +48,13 @@ impl Deliver {
         }
     }
 
+    /// The kinds of channels that get digests.
+    pub(super) fn digest_kinds(&self) -> Vec<String> {
+        let kinds = self.catalogue.kinds();
+        let digests = kinds.filter(|kind| kind.digest_seconds > 0);
+        digests.map(|kind| kind.name.clone()).collect()
+    }
+
     /// Keeps the contents of what was claimed; the engine only decides on the order.
     pub(super) fn keep(&mut self, rows: Vec<ClaimedDelivery>, now: UnixMicros) -> Vec<Claimed> {
         rows.into_iter()
@@ -128,7 +135,7 @@ impl Deliver {
             }
         };
         let message = Message {
-            delivery_id: first.id,
+            delivery_id: send.id,
             sent_at: now,
             base_url: self.public_url.to_string(),
             content,

@@ -511,6 +511,7 @@ impl Node {
             lease_until: now + engine::LEASE,
             per_channel: engine::CLAIM_PER_CHANNEL,
             skip,
+            digest_kinds: self.deliver.digest_kinds(),
         };
         let store = self.store.clone();
         let events = self.events.clone();

@@ -213,6 +213,7 @@ impl Api {
             lease_until: now + Duration::from_secs(60),
             per_channel: 100,
             skip: Vec::new(),
+            digest_kinds: Vec::new(),
         };
         let claimed = self.store.claim(claim).await.unwrap();
         let finished = claimed.iter().map(|delivery| FinishedDelivery {

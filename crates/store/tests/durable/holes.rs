@@ -44,6 +44,7 @@ async fn hole_b_an_alert_whose_sender_died_is_given_out_again() {
         lease_until: now + MINUTE,
         per_channel: 10,
         skip: Vec::new(),
+        digest_kinds: Vec::new(),
     };
     let claimed = house.store.claim(wish(late)).await.unwrap();
     assert_eq!(claimed.len(), 2);

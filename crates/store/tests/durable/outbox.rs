@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use nightbeat_domain::{ChannelId, SignalKind, UnixMicros};
-use nightbeat_store::outbox::{Claim, ClaimedDelivery, DeliveryEnding, FinishedDelivery};
+use nightbeat_store::outbox::{
+    Claim, ClaimedDelivery, DeliveryEnding, FinishedDelivery, OF_HEARTBEAT_MAX,
+};
 use nightbeat_store::{Opener, Store};
 use uuid::Uuid;
 
@@ -11,14 +13,29 @@ use crate::cast::{HOOK, HOUR, House, MAIL, MINUTE, START, hourly, signal};
 
 const LEASE: Duration = Duration::from_secs(120);
 
-async fn claim(store: &Store, now: UnixMicros) -> Vec<ClaimedDelivery> {
-    let wish = Claim {
+fn wish(now: UnixMicros) -> Claim {
+    Claim {
         now,
         lease_until: now + LEASE,
         per_channel: 500,
         skip: Vec::new(),
+        digest_kinds: Vec::new(),
+    }
+}
+
+async fn claim(store: &Store, now: UnixMicros) -> Vec<ClaimedDelivery> {
+    store.claim(wish(now)).await.unwrap()
+}
+
+/// The numbers of what is claimed for the channel by mail, which gets digests.
+async fn claim_mail(house: &House, wish: Claim) -> Vec<i64> {
+    let wish = Claim {
+        skip: vec![HOOK],
+        digest_kinds: vec!["email".to_owned()],
+        ..wish
     };
-    store.claim(wish).await.unwrap()
+    let claimed = house.store.claim(wish).await.unwrap();
+    claimed.iter().map(|claimed| claimed.number).collect()
 }
 
 async fn finish(store: &Store, claimed: &ClaimedDelivery, now: UnixMicros, ending: DeliveryEnding) {
@@ -178,4 +195,107 @@ async fn a_server_that_begins_frees_what_was_under_way_when_the_last_one_died() 
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
     assert_eq!(channels(&claim(&store, START).await), [HOOK]);
     drop(folder);
+}
+
+/// One that went down and came back `times` times, each within a second; the numbers of what its channel by
+/// mail is to be told.
+async fn flapping(number: u32, times: u64) -> (House, Vec<i64>) {
+    let house = House::new().await;
+    flap(&house, number, times).await;
+    let all: String = house.one(&format!(
+        "SELECT group_concat(number) FROM (SELECT number FROM delivery WHERE channel = x'{}' ORDER BY number)",
+        MAIL.0.simple()
+    ));
+    let all = all.split(',').map(|number| number.parse().unwrap());
+    (house, all.collect())
+}
+
+async fn flap(house: &House, number: u32, times: u64) {
+    let id = house.heartbeat(number, &hourly()).await;
+    for time in 0..times {
+        let at = START + Duration::from_millis(1_000 * time);
+        let back = at + Duration::from_millis(500);
+        house.record(vec![signal(id, SignalKind::Fail, at)]).await;
+        house
+            .record(vec![signal(id, SignalKind::Success, back)])
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn where_digests_are_sent_all_that_waits_of_a_heartbeat_is_claimed_in_its_order() {
+    let (house, all) = flapping(1, 4).await;
+    assert_eq!(all.len(), 8);
+    let now = START + MINUTE;
+    let claimed = claim(&house.store, now).await;
+    assert_eq!(
+        channels(&claimed),
+        [MAIL, HOOK],
+        "one of each without digests"
+    );
+    for claimed in &claimed {
+        let ending = DeliveryEnding::Released { next_try_at: now };
+        finish(&house.store, claimed, now, ending).await;
+    }
+    let mut with_hook = wish(now);
+    with_hook.digest_kinds = vec!["email".to_owned()];
+    let claimed = house.store.claim(with_hook).await.unwrap();
+    let of_mail = claimed.iter().filter(|it| it.channel == MAIL);
+    assert_eq!(of_mail.map(|it| it.number).collect::<Vec<_>>(), all);
+    let of_hook = claimed.iter().filter(|it| it.channel == HOOK);
+    assert_eq!(of_hook.count(), 1, "a program gets every event");
+}
+
+#[tokio::test]
+async fn what_was_claimed_together_is_free_together_when_its_claimer_is_gone() {
+    let (house, all) = flapping(1, 3).await;
+    let now = START + MINUTE;
+    assert_eq!(claim_mail(&house, wish(now)).await, all);
+    // One more comes: it waits behind what is being sent.
+    let id = crate::cast::heartbeat_id(1);
+    house.record(vec![signal(id, SignalKind::Fail, now)]).await;
+    let before = now + LEASE - Duration::from_micros(1);
+    assert!(claim_mail(&house, wish(before)).await.is_empty());
+    let after = claim_mail(&house, wish(now + LEASE)).await;
+    assert_eq!((after.len(), &after[..all.len()]), (7, &all[..]));
+}
+
+#[tokio::test]
+async fn what_follows_is_claimed_as_far_as_it_is_due_and_travels_alike() {
+    let (house, all) = flapping(1, 4).await;
+    let now = START + MINUTE;
+    let put = |column: &str, value: i64, number: i64| {
+        house.raw(&format!(
+            "UPDATE delivery SET {column} = {value} WHERE number = {number}"
+        ));
+    };
+    put("next_try_at", (now + MINUTE).0, all[5]);
+    assert_eq!(claim_mail(&house, wish(now)).await, all[..5]);
+    house.raw("UPDATE delivery SET state = 'queued', next_try_at = created_at");
+    put("digest", 1, all[3]);
+    assert_eq!(claim_mail(&house, wish(now)).await, all[..3]);
+    house.raw("UPDATE delivery SET state = 'queued', next_try_at = created_at");
+    put("next_try_at", (now + MINUTE).0, all[0]);
+    assert!(
+        claim_mail(&house, wish(now)).await.is_empty(),
+        "none overtakes"
+    );
+}
+
+#[tokio::test]
+async fn of_one_heartbeat_only_so_many_are_claimed_and_one_that_does_not_fit_waits_as_a_whole() {
+    let (house, all) = flapping(1, 51).await;
+    let now = START + MINUTE;
+    assert_eq!(
+        claim_mail(&house, wish(now)).await,
+        all[..OF_HEARTBEAT_MAX as usize]
+    );
+    let (house, first) = flapping(1, 2).await;
+    flap(&house, 2, 3).await;
+    let mut few = wish(now);
+    few.per_channel = 6;
+    assert_eq!(claim_mail(&house, few.clone()).await, first);
+    let second = claim_mail(&house, few).await;
+    assert_eq!(second.len(), 6);
+    assert!(second[0] > first[3]);
 }

@@ -66,6 +66,7 @@ async fn a_heartbeat_whose_zone_is_gone_is_watched_and_told() {
         lease_until: expected + 3 * HOUR,
         per_channel: 10,
         skip: vec![],
+        digest_kinds: vec![],
     };
     assert_eq!(house.store.claim(claim).await.unwrap().len(), 2);
 

@@ -173,6 +173,7 @@ impl<'d> House<'d> {
             lease_until: NOW + HOUR,
             per_channel: 10,
             skip: Vec::new(),
+            digest_kinds: Vec::new(),
         };
         self.store().claim(wish).await
     }
