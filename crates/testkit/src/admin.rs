@@ -50,6 +50,15 @@ impl Admin {
         }
     }
 
+    /// The same person, at another node of the same database.
+    #[must_use]
+    pub fn at(&self, node: &crate::Binary) -> Self {
+        Self {
+            address: node.address(),
+            ..self.clone()
+        }
+    }
+
     /// Asks the API for anything; the whole answer.
     pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() {

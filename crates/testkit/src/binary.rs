@@ -28,7 +28,10 @@ pub struct Setup {
     folder: TempDir,
     address: SocketAddr,
     database: PathBuf,
+    /// The database, where it is not that file.
+    database_url: Option<String>,
     environment: Vec<(String, String)>,
+    serve_arguments: Vec<String>,
     clock: Option<TestClock>,
 }
 
@@ -44,7 +47,9 @@ impl Setup {
             folder,
             address,
             database,
+            database_url: None,
             environment: Vec::new(),
+            serve_arguments: Vec::new(),
             clock: None,
         }
         .with("outgoing.allow", "127.0.0.0/8")
@@ -69,6 +74,18 @@ impl Setup {
     /// Puts the database in `folder`.
     pub fn database_in(mut self, folder: &Path) -> Self {
         self.database = folder.join("nightbeat.db");
+        self
+    }
+
+    /// Makes it a node on the database with this URL, which others may use, too.
+    pub fn on(mut self, database_url: &str) -> Self {
+        self.database_url = Some(database_url.to_owned());
+        self
+    }
+
+    /// Adds an argument of `nightbeat serve`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.serve_arguments.push(argument.to_owned());
         self
     }
 
@@ -112,15 +129,14 @@ impl Setup {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        let file = || format!("sqlite:{}", self.database.display());
+        let database_url = self.database_url.clone().unwrap_or_else(file);
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .env_clear()
             .env("HOME", self.folder.path())
-            .env(
-                "NIGHTBEAT_DATABASE",
-                format!("sqlite:{}", self.database.display()),
-            )
+            .env("NIGHTBEAT_DATABASE", database_url)
             .env("RUST_BACKTRACE", "1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
@@ -181,17 +197,24 @@ impl Binary {
     /// Starts it again and waits until it is ready.
     pub async fn restart(&mut self) {
         self.launch();
+        self.until_ready().await;
+    }
+
+    /// Waits until it is ready, after it was launched or when what it needs is back.
+    pub async fn until_ready(&mut self) {
         let address = self.address();
+        let mut last = String::new();
         for _ in 0..HANGING.as_secs() * 50 {
-            let answer = http::send(address, http::get(address, "/readyz")).await;
-            if answer.is_ok_and(|answer| answer.status == 200) {
-                return;
+            match http::send(address, http::get(address, "/readyz")).await {
+                Ok(answer) if answer.status == 200 => return,
+                Ok(answer) => last = format!("{} {}", answer.status, answer.body.trim()),
+                Err(error) => last = error.to_string(),
             }
             let ended = self.process.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "it ended ({ended:?}):\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("it is not ready:\n{}", self.log());
+        panic!("it is not ready ({last}):\n{}", self.log());
     }
 
     /// Starts it without waiting for anything.
@@ -208,6 +231,7 @@ impl Binary {
         let child = self
             .setup
             .command(&arguments)
+            .args(&self.setup.serve_arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -4,6 +4,7 @@
 //! - [`Admin`]: what a person does with it, through its API
 //! - [`Receiver`]: where alerts arrive; it can misbehave at every step
 //! - [`Load`]: many jobs that signal at once, and what each of them was answered
+//! - [`postgres`]: real PostgreSQL servers; [`proxy`]: what happens to connections on their way to them
 //! - [`SmallDisk`], [`RealCron`]: parts of a real machine, for tests that run as root
 //!
 //! Everything panics when it cannot go on, with what it saw: a test has nothing better to do. Waiting is
@@ -22,6 +23,8 @@ mod cron;
 mod disk;
 pub mod http;
 mod load;
+pub mod postgres;
+pub mod proxy;
 mod random;
 mod receiver;
 mod wait;
