@@ -144,10 +144,12 @@ pub(crate) fn claim(sql: &mut dyn Sql, wish: &Claim) -> Result<Vec<ClaimedDelive
 fn channels_waiting(sql: &mut dyn Sql, now: UnixMicros) -> Result<Vec<ChannelId>> {
     let rows = sql.query(
         "WITH RECURSIVE waiting (channel) AS (
-             SELECT min(channel) FROM delivery WHERE state IN ('queued', 'sending')
+             SELECT (SELECT d.channel FROM delivery d WHERE d.state IN ('queued', 'sending')
+                      ORDER BY d.channel LIMIT 1)
              UNION ALL
-             SELECT (SELECT min(d.channel) FROM delivery d
-                      WHERE d.state IN ('queued', 'sending') AND d.channel > waiting.channel)
+             SELECT (SELECT d.channel FROM delivery d
+                      WHERE d.state IN ('queued', 'sending') AND d.channel > waiting.channel
+                      ORDER BY d.channel LIMIT 1)
                FROM waiting WHERE waiting.channel IS NOT NULL)
          SELECT channel FROM waiting
           WHERE channel IS NOT NULL
@@ -215,17 +217,22 @@ fn claim_of_channel(
         let Some(delivery) = read(row, channel, &kind, &fields, sql)? else {
             continue;
         };
-        sql.execute(
-            // Counted before it is sent: one that crashes its sender is not tried for ever.
+        let ours = sql.execute(
+            // Counted before it is sent: one that crashes its sender is not tried for ever. Another node may
+            // have claimed it since it was found.
             "UPDATE delivery SET state = 'sending', next_try_at = $2, claim = $3, attempts = attempts + 1
-              WHERE number = $1",
+              WHERE number = $1 AND claim = $4 AND state IN ('queued', 'sending') AND next_try_at <= $5",
             &[
                 delivery.number.into(),
                 wish.lease_until.into(),
                 delivery.claim.into(),
+                (delivery.claim - 1).into(),
+                wish.now.into(),
             ],
         )?;
-        claimed.push(delivery);
+        if ours == 1 {
+            claimed.push(delivery);
+        }
     }
     Ok(claimed)
 }
@@ -405,11 +412,11 @@ fn help_by_fallback(sql: &mut dyn Sql, now: UnixMicros) -> Result<()> {
         let number: i64 = row.get(0)?;
         let channel: ChannelId = row.get(1)?;
         let fallback: Option<ChannelId> = row.get(4)?;
-        sql.execute(
-            "UPDATE delivery SET fallback = 2 WHERE number = $1",
+        let ours = sql.execute(
+            "UPDATE delivery SET fallback = 2 WHERE number = $1 AND fallback = 0",
             &[number.into()],
         )?;
-        if let Some(fallback) = fallback.filter(|fallback| *fallback != channel) {
+        if let Some(fallback) = fallback.filter(|fallback| ours == 1 && *fallback != channel) {
             copy_to(sql, number, &row.get::<String>(2)?, fallback, now)?;
         }
     }

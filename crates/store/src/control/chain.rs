@@ -78,7 +78,7 @@ impl Chain {
         let Self { table, bytes, .. } = self;
         let chain = format!(
             "WITH RECURSIVE chain (id, previous, depth, bytes) AS (
-                 SELECT id, previous, 1, {bytes} FROM {table} WHERE id = $1 AND heartbeat = $2
+                 SELECT id, previous, 1, CAST({bytes} AS BIGINT) FROM {table} WHERE id = $1 AND heartbeat = $2
                  UNION ALL
                  SELECT {table}.id, {table}.previous, chain.depth + 1, chain.bytes + {bytes}
                  FROM chain JOIN {table} ON {table}.id = chain.previous

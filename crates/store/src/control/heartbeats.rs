@@ -258,7 +258,8 @@ fn apply(query: &mut Query, filter: &Filter, now: UnixMicros) -> Result<()> {
         query.and(&condition);
     }
     if let Some(text) = filter.text.as_ref().filter(|text| !text.is_empty()) {
-        let text = format!("lower({})", query.bind(text.as_str()));
+        // Here, because an engine may know more letters than A to Z.
+        let text = query.bind(text.to_ascii_lowercase());
         let places = ["heartbeat.name", "heartbeat.slug", "heartbeat.description"];
         let places = places.map(|place| contains(&format!("lower({place})"), &text));
         query.and(&places.join(" OR "));

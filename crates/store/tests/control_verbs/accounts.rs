@@ -3,7 +3,15 @@ use nightbeat_store::StoreError;
 use nightbeat_store::control::accounts::{self, Account, Role};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at};
+use crate::world::{ALICE, Engine, MALLORY, World, at, on_each_engine};
+
+on_each_engine!(
+    an_account_is_found_by_its_address_however_it_is_written,
+    an_address_has_one_account,
+    a_password_can_be_changed_and_taken_away,
+    membership_joins_accounts_and_projects,
+    who_does_not_exist_cannot_be_a_member,
+);
 
 fn account(number: u128, email: &str) -> Account {
     Account {
@@ -14,9 +22,8 @@ fn account(number: u128, email: &str) -> Account {
     }
 }
 
-#[test]
-fn an_account_is_found_by_its_address_however_it_is_written() {
-    let world = World::new();
+fn an_account_is_found_by_its_address_however_it_is_written(engine: Engine) {
+    let world = World::new(engine);
     let alice = account(1, "alice@example.org");
     let as_typed = account(1, " Alice@Example.ORG ");
     accounts::create(&mut world.sql(), &as_typed).unwrap();
@@ -31,9 +38,8 @@ fn an_account_is_found_by_its_address_however_it_is_written() {
     assert!(!format!("{alice:?}").contains("argon2id"));
 }
 
-#[test]
-fn an_address_has_one_account() {
-    let world = World::new();
+fn an_address_has_one_account(engine: Engine) {
+    let world = World::new(engine);
     accounts::create(&mut world.sql(), &account(1, "alice@example.org")).unwrap();
     let error = accounts::create(&mut world.sql(), &account(2, "ALICE@example.org")).unwrap_err();
     assert!(
@@ -42,9 +48,8 @@ fn an_address_has_one_account() {
     );
 }
 
-#[test]
-fn a_password_can_be_changed_and_taken_away() {
-    let world = World::new();
+fn a_password_can_be_changed_and_taken_away(engine: Engine) {
+    let world = World::new(engine);
     accounts::create(&mut world.sql(), &account(1, "a@example.org")).unwrap();
     for hash in [Some("$argon2id$new"), None] {
         let alice = Uuid::from_u128(1);
@@ -55,9 +60,8 @@ fn a_password_can_be_changed_and_taken_away() {
     assert!(!accounts::set_password_hash(&mut world.sql(), Uuid::from_u128(9), None).unwrap());
 }
 
-#[test]
-fn membership_joins_accounts_and_projects() {
-    let world = World::new();
+fn membership_joins_accounts_and_projects(engine: Engine) {
+    let world = World::new(engine);
     let (alice, bob) = (
         account(1, "alice@example.org"),
         account(2, "bob@example.org"),
@@ -91,9 +95,8 @@ fn membership_joins_accounts_and_projects() {
     assert_eq!(role(ALICE, bob.id), None);
 }
 
-#[test]
-fn who_does_not_exist_cannot_be_a_member() {
-    let world = World::new();
+fn who_does_not_exist_cannot_be_a_member(engine: Engine) {
+    let world = World::new(engine);
     let nobody = Uuid::from_u128(9);
     let nowhere = ProjectId(nobody);
     accounts::create(&mut world.sql(), &account(1, "a@example.org")).unwrap();

@@ -7,7 +7,17 @@ use nightbeat_store::control::channels::{self, Health};
 use nightbeat_store::control::deliveries::{self, DeliveryState, Filter};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at, first_page, heartbeat_id, next_page};
+use crate::world::{
+    ALICE, Engine, MALLORY, World, at, first_page, heartbeat_id, next_page, on_each_engine,
+};
+
+on_each_engine!(
+    deliveries_are_listed_newest_first_and_filtered,
+    a_delivery_comes_with_its_attempts,
+    only_what_failed_for_good_is_dismissed,
+    a_channel_is_as_healthy_as_its_deliveries,
+    alerts_that_wait_for_a_deleted_channel_are_cancelled,
+);
 
 fn delivery_id(number: i64) -> DeliveryId {
     DeliveryId(Uuid::from_u128(0xd000 - number as u128))
@@ -36,9 +46,8 @@ fn delivery(world: &World, number: i64, channel: ChannelId, heartbeat: Heartbeat
     );
 }
 
-#[test]
-fn deliveries_are_listed_newest_first_and_filtered() {
-    let world = World::new();
+fn deliveries_are_listed_newest_first_and_filtered(engine: Engine) {
+    let world = World::new(engine);
     let (hook, mail) = (
         world.channel(ALICE, 1, "hook"),
         world.channel(ALICE, 2, "mail"),
@@ -100,9 +109,8 @@ fn deliveries_are_listed_newest_first_and_filtered() {
     assert!(walk(MALLORY, Filter { channel, ..all }).is_empty());
 }
 
-#[test]
-fn a_delivery_comes_with_its_attempts() {
-    let world = World::new();
+fn a_delivery_comes_with_its_attempts(engine: Engine) {
+    let world = World::new(engine);
     let hook = world.channel(ALICE, 1, "hook");
     delivery(&world, 7, hook, heartbeat_id(1), "sent");
     for (number, ok, detail) in [(1, false, "500"), (2, true, "200")] {
@@ -143,9 +151,8 @@ fn a_delivery_comes_with_its_attempts() {
     assert_eq!((found.channel, found.channel_name), (hook, None));
 }
 
-#[test]
-fn only_what_failed_for_good_is_dismissed() {
-    let world = World::new();
+fn only_what_failed_for_good_is_dismissed(engine: Engine) {
+    let world = World::new(engine);
     let hook = world.channel(ALICE, 1, "hook");
     delivery(&world, 1, hook, heartbeat_id(1), "failing");
     delivery(&world, 2, hook, heartbeat_id(1), "queued");
@@ -165,9 +172,8 @@ fn only_what_failed_for_good_is_dismissed() {
     );
 }
 
-#[test]
-fn a_channel_is_as_healthy_as_its_deliveries() {
-    let world = World::new();
+fn a_channel_is_as_healthy_as_its_deliveries(engine: Engine) {
+    let world = World::new(engine);
     let (hook, mail) = (
         world.channel(ALICE, 1, "hook"),
         world.channel(ALICE, 2, "mail"),
@@ -202,9 +208,8 @@ fn a_channel_is_as_healthy_as_its_deliveries() {
     assert_eq!(health(ALICE).last_error.as_deref(), Some("trouble 5"));
 }
 
-#[test]
-fn alerts_that_wait_for_a_deleted_channel_are_cancelled() {
-    let world = World::new();
+fn alerts_that_wait_for_a_deleted_channel_are_cancelled(engine: Engine) {
+    let world = World::new(engine);
     let (hook, mail) = (
         world.channel(ALICE, 1, "hook"),
         world.channel(ALICE, 2, "mail"),

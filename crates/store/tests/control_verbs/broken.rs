@@ -3,8 +3,17 @@
 use nightbeat_domain::HeartbeatId;
 use nightbeat_store::StoreError;
 use nightbeat_store::control::{deliveries, heartbeats, keys, signals};
+use nightbeat_store::sql::Value;
 
-use crate::world::{ALICE, World, at, first_page, named};
+use crate::world::{ALICE, Engine, World, at, first_page, named, on_each_engine};
+
+on_each_engine!(
+    a_broken_heartbeat_is_named_without_giving_its_secret_away,
+    broken_settings_are_named,
+    a_broken_signal_is_named,
+    an_unknown_name_is_named,
+    a_broken_delivery_is_named_by_its_number,
+);
 
 fn complaint<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
     match answer {
@@ -13,14 +22,13 @@ fn complaint<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
     }
 }
 
-fn with_heartbeat() -> (World, HeartbeatId) {
-    let world = World::new();
+fn with_heartbeat(engine: Engine) -> (World, HeartbeatId) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     (world, heartbeat)
 }
 
-#[test]
-fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
+fn a_broken_heartbeat_is_named_without_giving_its_secret_away(engine: Engine) {
     for (change, place) in [
         (
             "heartbeat SET tags = 'prod'",
@@ -43,7 +51,7 @@ fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
             "table heartbeat_state, column rare",
         ),
     ] {
-        let (world, heartbeat) = with_heartbeat();
+        let (world, heartbeat) = with_heartbeat(engine);
         world.raw(&format!("UPDATE {change}"), &[]);
         let found = heartbeats::get(&mut world.sql(), ALICE, heartbeat).unwrap();
         let unreadable = found.unwrap().unreadable;
@@ -70,9 +78,8 @@ fn a_broken_heartbeat_is_named_without_giving_its_secret_away() {
     }
 }
 
-#[test]
-fn broken_settings_are_named() {
-    let (world, heartbeat) = with_heartbeat();
+fn broken_settings_are_named(engine: Engine) {
+    let (world, heartbeat) = with_heartbeat(engine);
     world.raw("UPDATE settings SET json = '{}'", &[]);
     let problems = || {
         let found = heartbeats::get(&mut world.sql(), ALICE, heartbeat).unwrap();
@@ -93,19 +100,23 @@ fn broken_settings_are_named() {
     );
 }
 
-#[test]
-fn a_broken_signal_is_named() {
+fn a_broken_signal_is_named(engine: Engine) {
     for (change, column) in [
         ("kind = 4", "kind"),
         ("ignored = 4", "ignored"),
         ("exit_code = 256", "exit_code"),
-        ("rid = x'00'", "rid"),
+        ("rid = $1", "rid"),
         ("metrics = '[]'", "metrics"),
         ("body_bytes = -1", "body_bytes"),
     ] {
-        let (world, heartbeat) = with_heartbeat();
+        let (world, heartbeat) = with_heartbeat(engine);
         world.signal(heartbeat, 17, None);
-        world.raw(&format!("UPDATE signal SET {change}"), &[]);
+        let short: &[Value] = if column == "rid" {
+            &[Value::Blob(vec![0])]
+        } else {
+            &[]
+        };
+        world.raw(&format!("UPDATE signal SET {change}"), short);
         let text = complaint(signals::list(
             &mut world.sql(),
             ALICE,
@@ -117,9 +128,8 @@ fn a_broken_signal_is_named() {
     }
 }
 
-#[test]
-fn an_unknown_name_is_named() {
-    let world = World::new();
+fn an_unknown_name_is_named(engine: Engine) {
+    let world = World::new(engine);
     let key = keys::Key {
         id: uuid::Uuid::from_u128(1 << 96),
         name: "key".to_owned(),
@@ -134,14 +144,13 @@ fn an_unknown_name_is_named() {
     assert!(text.contains(expected), "{text}");
 }
 
-#[test]
-fn a_broken_delivery_is_named_by_its_number() {
-    let world = World::new();
+fn a_broken_delivery_is_named_by_its_number(engine: Engine) {
+    let world = World::new(engine);
     world.raw(
         "INSERT INTO delivery (number, id, project, channel, heartbeat, event, digest, snapshot, state,
                                created_at, attempts, claim, fallback)
-         VALUES (5, x'05', $1, $1, $1, 'down', 0, '{}', 'lost', 0, 0, 0, 0)",
-        &[ALICE.into()],
+         VALUES (5, $2, $1, $1, $1, 'down', 0, '{}', 'lost', 0, 0, 0, 0)",
+        &[ALICE.into(), Value::Blob(vec![5])],
     );
     let list = deliveries::list(
         &mut world.sql(),

@@ -6,11 +6,21 @@ use nightbeat_store::control::heartbeats::Details;
 use nightbeat_store::control::{Routing, channels, projects};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, channel, first_page, named, next_page};
+use crate::world::{
+    ALICE, Engine, MALLORY, World, channel, first_page, named, next_page, on_each_engine,
+};
 
-#[test]
-fn a_channel_is_found_by_id_and_by_name_in_its_project() {
-    let world = World::new();
+on_each_engine!(
+    a_channel_is_found_by_id_and_by_name_in_its_project,
+    a_name_is_taken_in_its_project_only,
+    channels_are_listed_by_age_a_page_at_a_time,
+    an_update_needs_the_version_that_it_is_based_on,
+    a_deleted_channel_is_no_fallback_any_more,
+    a_channel_knows_how_many_heartbeats_name_it,
+);
+
+fn a_channel_is_found_by_id_and_by_name_in_its_project(engine: Engine) {
+    let world = World::new(engine);
     let id = world.channel(ALICE, 1, "hook");
     let mut sql = world.sql();
     let expected = Some(channel(1, "hook"));
@@ -24,9 +34,8 @@ fn a_channel_is_found_by_id_and_by_name_in_its_project() {
     assert_eq!(channels::by_name(&mut sql, MALLORY, "hook").unwrap(), None);
 }
 
-#[test]
-fn a_name_is_taken_in_its_project_only() {
-    let world = World::new();
+fn a_name_is_taken_in_its_project_only(engine: Engine) {
+    let world = World::new(engine);
     world.channel(ALICE, 1, "hook");
     world.channel(MALLORY, 2, "hook");
     let again = channels::insert(&mut world.sql(), ALICE, &channel(3, "hook"));
@@ -45,9 +54,8 @@ fn a_name_is_taken_in_its_project_only() {
     );
 }
 
-#[test]
-fn channels_are_listed_by_age_a_page_at_a_time() {
-    let world = World::new();
+fn channels_are_listed_by_age_a_page_at_a_time(engine: Engine) {
+    let world = World::new(engine);
     for number in [2, 1, 3] {
         world.channel(ALICE, number, &format!("hook {number}"));
     }
@@ -64,9 +72,8 @@ fn channels_are_listed_by_age_a_page_at_a_time() {
     );
 }
 
-#[test]
-fn an_update_needs_the_version_that_it_is_based_on() {
-    let world = World::new();
+fn an_update_needs_the_version_that_it_is_based_on(engine: Engine) {
+    let world = World::new(engine);
     let id = world.channel(ALICE, 1, "hook");
     let fields = BTreeMap::from([("url".to_owned(), "https://example.net".to_owned())]);
     let update = |project, if_match, name| {
@@ -83,9 +90,8 @@ fn an_update_needs_the_version_that_it_is_based_on() {
     );
 }
 
-#[test]
-fn a_deleted_channel_is_no_fallback_any_more() {
-    let world = World::new();
+fn a_deleted_channel_is_no_fallback_any_more(engine: Engine) {
+    let world = World::new(engine);
     let id = world.channel(ALICE, 1, "hook");
     projects::update(&mut world.sql(), ALICE, "Alice", Some(id)).unwrap();
     assert!(!channels::delete(&mut world.sql(), MALLORY, id, None).unwrap());
@@ -97,9 +103,8 @@ fn a_deleted_channel_is_no_fallback_any_more() {
     assert!(!channels::delete(&mut world.sql(), ALICE, id, None).unwrap());
 }
 
-#[test]
-fn a_channel_knows_how_many_heartbeats_name_it() {
-    let world = World::new();
+fn a_channel_knows_how_many_heartbeats_name_it(engine: Engine) {
+    let world = World::new(engine);
     let (hook, other) = (
         world.channel(ALICE, 1, "hook"),
         world.channel(ALICE, 2, "other"),

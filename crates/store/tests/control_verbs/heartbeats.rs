@@ -9,8 +9,24 @@ use nightbeat_store::control::{Routing, settings};
 use uuid::Uuid;
 
 use crate::world::{
-    ALICE, MALLORY, World, at, first_page, heartbeat_id, named, next_page, settings as daily, state,
+    ALICE, Engine, MALLORY, World, at, first_page, heartbeat_id, named, next_page, on_each_engine,
+    settings as daily, state,
 };
+
+on_each_engine!(
+    a_heartbeat_comes_back_as_it_was_inserted,
+    equal_settings_are_one_row,
+    a_stranger_sees_nothing,
+    a_slug_names_a_heartbeat_unless_several_share_it,
+    a_strangers_channel_cannot_be_named,
+    an_update_needs_the_version_that_it_is_based_on,
+    a_removed_heartbeat_is_gone_at_once,
+    heartbeats_are_listed_by_age_a_page_at_a_time,
+    a_list_is_filtered_by_tags,
+    a_list_is_filtered_by_text_and_slug,
+    a_list_by_status_agrees_with_the_domain,
+    all_filters_hold_together,
+);
 
 fn busy_state() -> State {
     let rid = RunId(Uuid::from_u128(77));
@@ -53,9 +69,8 @@ fn busy_state() -> State {
     }
 }
 
-#[test]
-fn a_heartbeat_comes_back_as_it_was_inserted() {
-    let world = World::new();
+fn a_heartbeat_comes_back_as_it_was_inserted(engine: Engine) {
+    let world = World::new(engine);
     let channel = world.channel(ALICE, 1, "mail");
     let details = Details {
         name: "Nightly \"backup\"".to_owned(),
@@ -94,9 +109,8 @@ fn a_heartbeat_comes_back_as_it_was_inserted() {
     );
 }
 
-#[test]
-fn equal_settings_are_one_row() {
-    let world = World::new();
+fn equal_settings_are_one_row(engine: Engine) {
+    let world = World::new(engine);
     let intern = |seconds| settings::intern(&mut world.sql(), &daily(seconds)).unwrap();
     let first = intern(60);
     assert_eq!(intern(60), first);
@@ -104,9 +118,8 @@ fn equal_settings_are_one_row() {
     assert_eq!(world.number("SELECT count(*) FROM settings"), 2);
 }
 
-#[test]
-fn a_stranger_sees_nothing() {
-    let world = World::new();
+fn a_stranger_sees_nothing(engine: Engine) {
+    let world = World::new(engine);
     let id = world.heartbeat(1, &named("backup"));
     let mut sql = world.sql();
     assert_eq!(heartbeats::get(&mut sql, MALLORY, id).unwrap(), None);
@@ -124,9 +137,8 @@ fn a_stranger_sees_nothing() {
     assert_eq!(found.details.name, "backup");
 }
 
-#[test]
-fn a_slug_names_a_heartbeat_unless_several_share_it() {
-    let world = World::new();
+fn a_slug_names_a_heartbeat_unless_several_share_it(engine: Engine) {
+    let world = World::new(engine);
     let id = world.heartbeat(1, &named("backup"));
     let by_slug = || heartbeats::by_slug(&mut world.sql(), ALICE, "backup").unwrap();
     assert!(matches!(by_slug(), BySlug::One(found) if found.id == id));
@@ -134,9 +146,8 @@ fn a_slug_names_a_heartbeat_unless_several_share_it() {
     assert_eq!(by_slug(), BySlug::Several);
 }
 
-#[test]
-fn a_strangers_channel_cannot_be_named() {
-    let world = World::new();
+fn a_strangers_channel_cannot_be_named(engine: Engine) {
+    let world = World::new(engine);
     let hers = world.channel(MALLORY, 1, "mail");
     let id = world.heartbeat(1, &named("backup"));
     for channel in [hers, ChannelId(Uuid::from_u128(99))] {
@@ -164,9 +175,8 @@ fn a_strangers_channel_cannot_be_named() {
     }
 }
 
-#[test]
-fn an_update_needs_the_version_that_it_is_based_on() {
-    let world = World::new();
+fn an_update_needs_the_version_that_it_is_based_on(engine: Engine) {
+    let world = World::new(engine);
     let id = world.heartbeat(1, &named("backup"));
     let update = |if_match, name| {
         heartbeats::update(&mut world.sql(), ALICE, id, if_match, &named(name)).unwrap()
@@ -183,9 +193,8 @@ fn an_update_needs_the_version_that_it_is_based_on() {
     assert_eq!(missing.unwrap(), None);
 }
 
-#[test]
-fn a_removed_heartbeat_is_gone_at_once() {
-    let world = World::new();
+fn a_removed_heartbeat_is_gone_at_once(engine: Engine) {
+    let world = World::new(engine);
     let id = world.heartbeat(1, &named("backup"));
     assert!(!heartbeats::delete(&mut world.sql(), ALICE, id, Some(2), at(9)).unwrap());
     assert!(heartbeats::delete(&mut world.sql(), ALICE, id, Some(1), at(9)).unwrap());
@@ -194,9 +203,8 @@ fn a_removed_heartbeat_is_gone_at_once() {
     assert!(!heartbeats::delete(&mut world.sql(), ALICE, id, None, at(9)).unwrap());
 }
 
-#[test]
-fn heartbeats_are_listed_by_age_a_page_at_a_time() {
-    let world = World::new();
+fn heartbeats_are_listed_by_age_a_page_at_a_time(engine: Engine) {
+    let world = World::new(engine);
     for number in [3, 1, 5, 2, 4] {
         world.heartbeat(number, &named("job"));
     }
@@ -226,9 +234,8 @@ fn listed(world: &World, filter: &Filter) -> Vec<String> {
     names.collect()
 }
 
-#[test]
-fn a_list_is_filtered_by_tags() {
-    let world = World::new();
+fn a_list_is_filtered_by_tags(engine: Engine) {
+    let world = World::new(engine);
     for (number, name, tags) in [
         (1, "none", &[][..]),
         (2, "prod", &["prod"][..]),
@@ -266,9 +273,8 @@ fn a_list_is_filtered_by_tags() {
     assert_eq!(tagged(&[]).len(), 6);
 }
 
-#[test]
-fn a_list_is_filtered_by_text_and_slug() {
-    let world = World::new();
+fn a_list_is_filtered_by_text_and_slug(engine: Engine) {
+    let world = World::new(engine);
     world.heartbeat(1, &named("Nightly backup"));
     world.heartbeat(
         2,
@@ -308,9 +314,8 @@ fn a_list_is_filtered_by_text_and_slug() {
     );
 }
 
-#[test]
-fn a_list_by_status_agrees_with_the_domain() {
-    let world = World::new();
+fn a_list_by_status_agrees_with_the_domain(engine: Engine) {
+    let world = World::new(engine);
     let phases = [
         Phase::New,
         Phase::Up,
@@ -364,9 +369,8 @@ fn a_list_by_status_agrees_with_the_domain() {
     }
 }
 
-#[test]
-fn all_filters_hold_together() {
-    let world = World::new();
+fn all_filters_hold_together(engine: Engine) {
+    let world = World::new(engine);
     let tagged = Details {
         tags: vec!["prod".to_owned()],
         ..named("backup")

@@ -5,7 +5,17 @@ use nightbeat_domain::{
 use nightbeat_store::control::incidents::{self, Filter};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at, first_page, named, next_page};
+use crate::world::{
+    ALICE, Engine, MALLORY, World, at, first_page, named, next_page, on_each_engine,
+};
+
+on_each_engine!(
+    an_incident_is_found_in_its_project,
+    an_incident_whose_alert_was_held_back_has_none,
+    incidents_are_listed_newest_first_by_project_and_by_heartbeat,
+    an_open_incident_is_acknowledged_and_snoozed_by_its_own_project,
+    the_incidents_of_a_removed_heartbeat_stay_and_none_is_open,
+);
 
 fn snapshot(heartbeat: HeartbeatId, project: ProjectId) -> AlertSnapshot {
     AlertSnapshot {
@@ -66,9 +76,8 @@ fn incident(
     id
 }
 
-#[test]
-fn an_incident_is_found_in_its_project() {
-    let world = World::new();
+fn an_incident_is_found_in_its_project(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let id = incident(&world, heartbeat, 1, 50, false);
     let found = incidents::get(&mut world.sql(), ALICE, id)
@@ -94,9 +103,8 @@ fn an_incident_is_found_in_its_project() {
     );
 }
 
-#[test]
-fn an_incident_whose_alert_was_held_back_has_none() {
-    let world = World::new();
+fn an_incident_whose_alert_was_held_back_has_none(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let id = incident(&world, heartbeat, 1, 50, true);
     world.raw("UPDATE incident SET alert = 'null'", &[]);
@@ -106,9 +114,8 @@ fn an_incident_whose_alert_was_held_back_has_none() {
     assert_eq!(found.alert, None);
 }
 
-#[test]
-fn incidents_are_listed_newest_first_by_project_and_by_heartbeat() {
-    let world = World::new();
+fn incidents_are_listed_newest_first_by_project_and_by_heartbeat(engine: Engine) {
+    let world = World::new(engine);
     let (first, second) = (
         world.heartbeat(1, &named("a")),
         world.heartbeat(2, &named("b")),
@@ -139,9 +146,8 @@ fn incidents_are_listed_newest_first_by_project_and_by_heartbeat() {
     assert!(walk(MALLORY, filter(Some(first), None)).is_empty());
 }
 
-#[test]
-fn an_open_incident_is_acknowledged_and_snoozed_by_its_own_project() {
-    let world = World::new();
+fn an_open_incident_is_acknowledged_and_snoozed_by_its_own_project(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let open = incident(&world, heartbeat, 2, 50, true);
     let closed = incident(&world, heartbeat, 1, 40, false);
@@ -162,9 +168,8 @@ fn an_open_incident_is_acknowledged_and_snoozed_by_its_own_project() {
     assert_eq!(found.acknowledged_at, None);
 }
 
-#[test]
-fn the_incidents_of_a_removed_heartbeat_stay_and_none_is_open() {
-    let world = World::new();
+fn the_incidents_of_a_removed_heartbeat_stay_and_none_is_open(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let open = incident(&world, heartbeat, 2, 50, true);
     incident(&world, heartbeat, 1, 40, false);

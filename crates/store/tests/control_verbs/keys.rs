@@ -2,7 +2,15 @@ use nightbeat_store::StoreError;
 use nightbeat_store::control::keys::{self, Key, KeyOwner, Scope};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at, first_page, next_page};
+use crate::world::{ALICE, Engine, MALLORY, World, at, first_page, next_page, on_each_engine};
+
+on_each_engine!(
+    a_key_opens_its_own_project,
+    a_key_exists_once,
+    keys_are_listed_and_deleted_in_their_project_only,
+    the_use_of_a_key_is_noted_once_a_minute,
+    a_link_is_used_once_for_its_purpose_and_in_its_time,
+);
 
 fn key(number: u8, scope: Scope) -> Key {
     Key {
@@ -14,9 +22,8 @@ fn key(number: u8, scope: Scope) -> Key {
     }
 }
 
-#[test]
-fn a_key_opens_its_own_project() {
-    let world = World::new();
+fn a_key_opens_its_own_project(engine: Engine) {
+    let world = World::new(engine);
     let (alices, mallorys) = (key(1, Scope::ReadWrite), key(2, Scope::ReadOnly));
     keys::insert(&mut world.sql(), ALICE, &alices, &[1; 32]).unwrap();
     keys::insert(&mut world.sql(), MALLORY, &mallorys, &[2; 32]).unwrap();
@@ -32,9 +39,8 @@ fn a_key_opens_its_own_project() {
     assert_eq!(owner([3; 32]), None);
 }
 
-#[test]
-fn a_key_exists_once() {
-    let world = World::new();
+fn a_key_exists_once(engine: Engine) {
+    let world = World::new(engine);
     keys::insert(&mut world.sql(), ALICE, &key(1, Scope::ReadOnly), &[1; 32]).unwrap();
     let again = keys::insert(
         &mut world.sql(),
@@ -45,9 +51,8 @@ fn a_key_exists_once() {
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
 }
 
-#[test]
-fn keys_are_listed_and_deleted_in_their_project_only() {
-    let world = World::new();
+fn keys_are_listed_and_deleted_in_their_project_only(engine: Engine) {
+    let world = World::new(engine);
     for number in 1..=3 {
         let key = key(number, Scope::ReadWrite);
         keys::insert(&mut world.sql(), ALICE, &key, &[number; 32]).unwrap();
@@ -82,9 +87,8 @@ fn keys_are_listed_and_deleted_in_their_project_only() {
     assert!(!keys::delete(&mut world.sql(), ALICE, id).unwrap());
 }
 
-#[test]
-fn the_use_of_a_key_is_noted_once_a_minute() {
-    let world = World::new();
+fn the_use_of_a_key_is_noted_once_a_minute(engine: Engine) {
+    let world = World::new(engine);
     let id = key(1, Scope::ReadWrite).id;
     keys::insert(&mut world.sql(), ALICE, &key(1, Scope::ReadWrite), &[1; 32]).unwrap();
     let owner = || {
@@ -101,9 +105,8 @@ fn the_use_of_a_key_is_noted_once_a_minute() {
     assert!(!keys::touch(&mut world.sql(), MALLORY, id, at(999)).unwrap());
 }
 
-#[test]
-fn a_link_is_used_once_for_its_purpose_and_in_its_time() {
-    let world = World::new();
+fn a_link_is_used_once_for_its_purpose_and_in_its_time(engine: Engine) {
+    let world = World::new(engine);
     for number in 1..=3 {
         keys::insert_link(&mut world.sql(), &[number; 32], "setup", at(0), at(100)).unwrap();
     }

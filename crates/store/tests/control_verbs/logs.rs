@@ -4,11 +4,23 @@ use nightbeat_store::control::signals::{PAGE_BODY_BYTES_MAX, Signal};
 use nightbeat_store::control::{runs, signals};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at, first_page, heartbeat_id, named, next_page};
+use crate::world::{
+    ALICE, Engine, MALLORY, World, at, first_page, heartbeat_id, named, next_page, on_each_engine,
+};
+
+on_each_engine!(
+    a_signal_comes_with_all_that_was_recorded,
+    a_page_of_large_bodies_is_shorter,
+    a_heartbeat_without_signals_has_empty_lists,
+    signals_are_listed_newest_first_a_page_at_a_time,
+    a_list_ends_where_the_log_was_pruned,
+    logs_are_for_the_heartbeats_own_project,
+    runs_are_listed_newest_first_a_page_at_a_time,
+);
 
 /// Two heartbeats whose signals and runs take turns in the logs.
-fn interleaved() -> (World, HeartbeatId, HeartbeatId) {
-    let world = World::new();
+fn interleaved(engine: Engine) -> (World, HeartbeatId, HeartbeatId) {
+    let world = World::new(engine);
     let odd = world.heartbeat(1, &named("odd"));
     let even = world.heartbeat(2, &named("even"));
     for id in 1..=10 {
@@ -19,9 +31,8 @@ fn interleaved() -> (World, HeartbeatId, HeartbeatId) {
     (world, odd, even)
 }
 
-#[test]
-fn signals_are_listed_newest_first_a_page_at_a_time() {
-    let (world, odd, _) = interleaved();
+fn signals_are_listed_newest_first_a_page_at_a_time(engine: Engine) {
+    let (world, odd, _) = interleaved(engine);
     let list = |request| {
         signals::list(&mut world.sql(), ALICE, odd, &request)
             .unwrap()
@@ -39,9 +50,8 @@ fn signals_are_listed_newest_first_a_page_at_a_time() {
     assert_eq!((ids(&all.items), all.next), (vec![9, 7, 5, 3, 1], None));
 }
 
-#[test]
-fn a_list_ends_where_the_log_was_pruned() {
-    let (world, odd, _) = interleaved();
+fn a_list_ends_where_the_log_was_pruned(engine: Engine) {
+    let (world, odd, _) = interleaved(engine);
     world.raw("DELETE FROM signal WHERE id <= 5", &[]);
     let list = |request| {
         signals::list(&mut world.sql(), ALICE, odd, &request)
@@ -64,9 +74,8 @@ fn a_list_ends_where_the_log_was_pruned() {
     }
 }
 
-#[test]
-fn logs_are_for_the_heartbeats_own_project() {
-    let (world, odd, even) = interleaved();
+fn logs_are_for_the_heartbeats_own_project(engine: Engine) {
+    let (world, odd, even) = interleaved(engine);
     let mut sql = world.sql();
     let nobody = heartbeat_id(9);
     for (project, heartbeat) in [(MALLORY, odd), (ALICE, nobody)] {
@@ -90,9 +99,8 @@ fn logs_are_for_the_heartbeats_own_project() {
     assert_eq!((page.items, page.next), (Vec::new(), None));
 }
 
-#[test]
-fn a_signal_comes_with_all_that_was_recorded() {
-    let world = World::new();
+fn a_signal_comes_with_all_that_was_recorded(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     world.signal(heartbeat, 1, None);
     world.signal(heartbeat, 2, Some(b"done \xff"));
@@ -137,9 +145,8 @@ fn a_signal_comes_with_all_that_was_recorded() {
     assert_eq!(page.items, [rich, plain]);
 }
 
-#[test]
-fn a_page_of_large_bodies_is_shorter() {
-    let world = World::new();
+fn a_page_of_large_bodies_is_shorter(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let body = vec![b'x'; PAGE_BODY_BYTES_MAX as usize / 4];
     for id in 1..=6 {
@@ -157,9 +164,8 @@ fn a_page_of_large_bodies_is_shorter() {
     assert_eq!((ids, page.next), (vec![2, 1], None));
 }
 
-#[test]
-fn runs_are_listed_newest_first_a_page_at_a_time() {
-    let (world, _, even) = interleaved();
+fn runs_are_listed_newest_first_a_page_at_a_time(engine: Engine) {
+    let (world, _, even) = interleaved(engine);
     let list = |request| {
         runs::list(&mut world.sql(), ALICE, even, &request)
             .unwrap()
@@ -179,9 +185,8 @@ fn runs_are_listed_newest_first_a_page_at_a_time() {
     assert_eq!((page.items, page.next), (vec![run(4), run(2)], None));
 }
 
-#[test]
-fn a_heartbeat_without_signals_has_empty_lists() {
-    let world = World::new();
+fn a_heartbeat_without_signals_has_empty_lists(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("backup"));
     let page = signals::list(&mut world.sql(), ALICE, heartbeat, &first_page(9))
         .unwrap()

@@ -1,4 +1,4 @@
-//! The control plane's verbs on a real SQLite file.
+//! The control plane's verbs on a real SQLite file, and the same on a real PostgreSQL.
 //!
 //! The cast: Alice has a project, and Mallory has one on the same server. Whatever Alice's is, Mallory
 //! finds nothing.

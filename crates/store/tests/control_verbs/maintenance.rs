@@ -2,7 +2,12 @@ use nightbeat_store::StoreError;
 use nightbeat_store::control::maintenance::{self, Window};
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, at, first_page, next_page};
+use crate::world::{ALICE, Engine, MALLORY, World, at, first_page, next_page, on_each_engine};
+
+on_each_engine!(
+    windows_are_listed_and_deleted_in_their_project_only,
+    a_window_is_open_from_its_first_instant_until_it_is_over,
+);
 
 fn window(number: u128, from: i64, to: i64) -> Window {
     Window {
@@ -14,9 +19,8 @@ fn window(number: u128, from: i64, to: i64) -> Window {
     }
 }
 
-#[test]
-fn windows_are_listed_and_deleted_in_their_project_only() {
-    let world = World::new();
+fn windows_are_listed_and_deleted_in_their_project_only(engine: Engine) {
+    let world = World::new(engine);
     let mut sql = world.sql();
     let windows = [window(1, 10, 20), window(2, 5, 30), window(3, 15, 25)];
     for window in &windows {
@@ -41,9 +45,8 @@ fn windows_are_listed_and_deleted_in_their_project_only() {
     assert!(!maintenance::delete(&mut sql, ALICE, windows[0].id).unwrap());
 }
 
-#[test]
-fn a_window_is_open_from_its_first_instant_until_it_is_over() {
-    let world = World::new();
+fn a_window_is_open_from_its_first_instant_until_it_is_over(engine: Engine) {
+    let world = World::new(engine);
     let mut sql = world.sql();
     maintenance::insert(&mut sql, ALICE, &window(1, 10, 20)).unwrap();
     maintenance::insert(&mut sql, ALICE, &window(2, 15, 25)).unwrap();

@@ -3,11 +3,19 @@ use nightbeat_store::StoreError;
 use nightbeat_store::control::projects;
 use uuid::Uuid;
 
-use crate::world::{ALICE, MALLORY, World, first_page, next_page, project};
+use crate::world::{ALICE, Engine, MALLORY, World, first_page, next_page, on_each_engine, project};
 
-#[test]
-fn a_project_is_found_by_id_and_by_ping_key() {
-    let world = World::new();
+on_each_engine!(
+    a_project_is_found_by_id_and_by_ping_key,
+    two_projects_cannot_share_a_ping_key,
+    a_new_ping_key_takes_the_place_of_the_old_one,
+    name_and_fallback_channel_can_be_changed,
+    a_strangers_channel_cannot_be_the_fallback,
+    projects_are_listed_a_page_at_a_time,
+);
+
+fn a_project_is_found_by_id_and_by_ping_key(engine: Engine) {
+    let world = World::new(engine);
     let alice = project(ALICE, "Alice");
     assert_eq!(
         projects::get(&mut world.sql(), ALICE).unwrap(),
@@ -23,9 +31,8 @@ fn a_project_is_found_by_id_and_by_ping_key() {
     assert_eq!(projects::get(&mut world.sql(), nobody).unwrap(), None);
 }
 
-#[test]
-fn two_projects_cannot_share_a_ping_key() {
-    let world = World::new();
+fn two_projects_cannot_share_a_ping_key(engine: Engine) {
+    let world = World::new(engine);
     let mut third = project(ProjectId(Uuid::from_u128(7)), "Alice");
     let error = projects::create(&mut world.sql(), &third).unwrap_err();
     assert!(
@@ -39,18 +46,16 @@ fn two_projects_cannot_share_a_ping_key() {
     assert!(matches!(error, StoreError::Conflict(_)), "{error}");
 }
 
-#[test]
-fn a_new_ping_key_takes_the_place_of_the_old_one() {
-    let world = World::new();
+fn a_new_ping_key_takes_the_place_of_the_old_one(engine: Engine) {
+    let world = World::new(engine);
     assert!(projects::set_ping_key(&mut world.sql(), ALICE, "new").unwrap());
     let found = |key| projects::by_ping_key(&mut world.sql(), key).unwrap();
     assert_eq!(found("ping key of Alice"), None);
     assert_eq!(found("new").unwrap().id, ALICE);
 }
 
-#[test]
-fn name_and_fallback_channel_can_be_changed() {
-    let world = World::new();
+fn name_and_fallback_channel_can_be_changed(engine: Engine) {
+    let world = World::new(engine);
     let mail = world.channel(ALICE, 1, "mail");
     assert!(projects::update(&mut world.sql(), ALICE, "Bakery", Some(mail)).unwrap());
     let alice = projects::get(&mut world.sql(), ALICE).unwrap().unwrap();
@@ -64,17 +69,15 @@ fn name_and_fallback_channel_can_be_changed() {
     assert!(!projects::update(&mut world.sql(), nobody, "x", None).unwrap());
 }
 
-#[test]
-fn a_strangers_channel_cannot_be_the_fallback() {
-    let world = World::new();
+fn a_strangers_channel_cannot_be_the_fallback(engine: Engine) {
+    let world = World::new(engine);
     let mail = world.channel(ALICE, 1, "mail");
     let error = projects::update(&mut world.sql(), MALLORY, "M", Some(mail)).unwrap_err();
     assert!(matches!(error, StoreError::Conflict(_)), "{error}");
 }
 
-#[test]
-fn projects_are_listed_a_page_at_a_time() {
-    let world = World::new();
+fn projects_are_listed_a_page_at_a_time(engine: Engine) {
+    let world = World::new(engine);
     let page = projects::list(&mut world.sql(), &first_page(1)).unwrap();
     assert_eq!(page.items[0].id, ALICE);
     let page = projects::list(&mut world.sql(), &next_page(1, page.next)).unwrap();

@@ -1,10 +1,15 @@
 use nightbeat_store::control::{heartbeats, prune_removed, signals};
 
-use crate::world::{ALICE, World, at, first_page, named};
+use crate::world::{ALICE, Engine, World, at, first_page, named, on_each_engine};
 
-#[test]
-fn what_a_removed_heartbeat_leaves_behind_goes_in_small_pieces() {
-    let world = World::new();
+on_each_engine!(
+    what_a_removed_heartbeat_leaves_behind_goes_in_small_pieces,
+    a_log_that_was_pruned_before_is_no_obstacle,
+    several_removed_heartbeats_are_pruned_one_after_the_other,
+);
+
+fn what_a_removed_heartbeat_leaves_behind_goes_in_small_pieces(engine: Engine) {
+    let world = World::new(engine);
     let (gone, stays) = (
         world.heartbeat(1, &named("gone")),
         world.heartbeat(2, &named("stays")),
@@ -53,9 +58,8 @@ fn what_a_removed_heartbeat_leaves_behind_goes_in_small_pieces() {
     assert_eq!(page.items.len(), 10);
 }
 
-#[test]
-fn a_log_that_was_pruned_before_is_no_obstacle() {
-    let world = World::new();
+fn a_log_that_was_pruned_before_is_no_obstacle(engine: Engine) {
+    let world = World::new(engine);
     let heartbeat = world.heartbeat(1, &named("gone"));
     for id in 1..=3 {
         world.signal(heartbeat, id, None);
@@ -67,9 +71,8 @@ fn a_log_that_was_pruned_before_is_no_obstacle() {
     assert_eq!(world.number("SELECT count(*) FROM removed_heartbeat"), 0);
 }
 
-#[test]
-fn several_removed_heartbeats_are_pruned_one_after_the_other() {
-    let world = World::new();
+fn several_removed_heartbeats_are_pruned_one_after_the_other(engine: Engine) {
+    let world = World::new(engine);
     for number in 1..=3 {
         let heartbeat = world.heartbeat(number, &named("gone"));
         world.signal(heartbeat, i64::from(number), None);

@@ -9,29 +9,74 @@ use nightbeat_store::control::channels::Channel;
 use nightbeat_store::control::heartbeats::{Details, New};
 use nightbeat_store::control::projects::Project;
 use nightbeat_store::control::{Cursor, PageRequest, channels, heartbeats, projects};
-use nightbeat_store::sql::{Sql, Value};
-use nightbeat_store::{Opener, Portable, Store};
-use rusqlite::Connection;
+use nightbeat_store::sql::{Row, Sql, Value};
+use nightbeat_store::{Opener, Result, Store};
+use nightbeat_testkit::postgres::{self, Database};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 pub(crate) const ALICE: ProjectId = ProjectId(Uuid::from_u128(0xa11c_e000));
 pub(crate) const MALLORY: ProjectId = ProjectId(Uuid::from_u128(0xbad0_0000));
 
+/// What keeps the rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of each of these functions: one on each engine.
+macro_rules! on_each_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $( #[test] fn $test() { super::$test($crate::world::Engine::Sqlite); } )+
+        }
+        mod postgres {
+            $( #[test] fn $test() { super::$test($crate::world::Engine::Postgres); } )+
+        }
+    };
+}
+
+pub(crate) use on_each_engine;
+
 pub(crate) struct World {
-    pub(crate) connection: Connection,
-    _folder: TempDir,
+    store: Store,
+    runtime: Runtime,
+    _place: Place,
+}
+
+/// Gone with the world.
+#[expect(dead_code, reason = "what is in it only has to be dropped")]
+enum Place {
+    Folder(TempDir),
+    Database(Database),
 }
 
 impl World {
     /// With the two projects.
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("beats.db");
-        drop(Store::open_sqlite(&path, Opener::Tool).unwrap());
+    pub(crate) fn new(engine: Engine) -> Self {
+        let runtime = runtime();
+        let (opened, place) = match engine {
+            Engine::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let opened = Store::open_sqlite(&folder.path().join("beats.db"), Opener::Tool);
+                (opened, Place::Folder(folder))
+            }
+            Engine::Postgres => {
+                let database = postgres::prepared("control_verbs", |url| {
+                    // With a runtime of its own: what it connected is gone with it.
+                    let opened = self::runtime().block_on(Store::open_postgres(url, Opener::Tool));
+                    drop(opened.unwrap());
+                });
+                let opened = runtime.block_on(Store::open_postgres(&database.url(), Opener::Tool));
+                (opened, Place::Database(database))
+            }
+        };
         let world = Self {
-            connection: Connection::open(path).unwrap(),
-            _folder: folder,
+            store: opened.unwrap().store,
+            runtime,
+            _place: place,
         };
         for (id, name) in [(ALICE, "Alice"), (MALLORY, "Mallory")] {
             projects::create(&mut world.sql(), &project(id, name)).unwrap();
@@ -39,8 +84,8 @@ impl World {
         world
     }
 
-    pub(crate) fn sql(&self) -> Portable<'_> {
-        Portable::new(&self.connection)
+    pub(crate) fn sql(&self) -> Statements<'_> {
+        Statements(self)
     }
 
     /// Runs a statement that the verbs under test have no part in.
@@ -50,9 +95,7 @@ impl World {
 
     /// The one integer that a query answers.
     pub(crate) fn number(&self, sql: &str) -> i64 {
-        self.connection
-            .query_row(sql, [], |row| row.get(0))
-            .unwrap()
+        self.sql().query(sql, &[]).unwrap()[0].get(0).unwrap()
     }
 
     /// A new heartbeat of Alice's, created at second `number`.
@@ -123,6 +166,37 @@ impl World {
             "UPDATE heartbeat_state SET newest_run = $2 WHERE id = $1",
             &[heartbeat.into(), id.into()],
         );
+    }
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// Each statement in a transaction of its own.
+pub(crate) struct Statements<'w>(&'w World);
+
+impl Statements<'_> {
+    fn run<T: Send + 'static>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        run: impl Fn(&mut dyn Sql, &str, &[Value]) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sql, params) = (sql.to_owned(), params.to_vec());
+        let write = self.0.store.write(move |on| run(on, &sql, &params));
+        self.0.runtime.block_on(write)
+    }
+}
+
+impl Sql for Statements<'_> {
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
+        self.run(sql, params, |on, sql, params| on.query(sql, params))
+    }
+
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.run(sql, params, |on, sql, params| on.execute(sql, params))
     }
 }
 
