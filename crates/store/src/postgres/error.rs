@@ -134,8 +134,8 @@ const REFUSED: [SqlState; 4] = [
 ];
 
 /// The same, as a start is told: waiting does not help.
-pub(super) fn at_start(error: PoolError) -> StoreError {
-    let refused = match &error {
+pub(super) fn at_start(error: &PoolError) -> StoreError {
+    let refused = match error {
         PoolError::Backend(inner) => inner.code().is_some_and(|code| REFUSED.contains(code)),
         _ => false,
     };
@@ -148,8 +148,8 @@ pub(super) fn at_start(error: PoolError) -> StoreError {
 }
 
 /// No connection could be had.
-pub(crate) fn no_connection(error: PoolError) -> StoreError {
-    let why = match &error {
+pub(crate) fn no_connection(error: &PoolError) -> StoreError {
+    let why = match error {
         PoolError::Backend(inner) => text(inner),
         PoolError::Timeout(_) => "no connection in time".to_owned(),
         other => other.to_string(),

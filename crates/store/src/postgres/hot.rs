@@ -4,6 +4,7 @@ use super::Postgres;
 use crate::hot::{Done, Elapse, Record};
 use crate::{Result, StoreError};
 
+#[expect(clippy::unused_self, reason = "the hot path is not there yet")]
 impl Postgres {
     pub(crate) fn record(
         &self,

@@ -47,7 +47,8 @@ impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<(Self, Option<UnixMicros>)> {
         let address = Address::parse(url)?;
         let pool = pool(&address, CONNECTIONS_MAX)?;
-        let mut client = pool.get().await.map_err(error::at_start)?;
+        let client = pool.get().await;
+        let mut client = client.map_err(|error| error::at_start(&error))?;
         migrate::migrate(&mut client).await?;
         drop(client);
         let postgres = Self { pool };

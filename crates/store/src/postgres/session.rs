@@ -66,7 +66,8 @@ where
 {
     let mut attempts = 1;
     loop {
-        let client = pool.get().await.map_err(no_connection)?;
+        let client = pool.get().await;
+        let client = client.map_err(|error| no_connection(&error))?;
         let runtime = Handle::current();
         let work = move || {
             let done = attempt(client, &runtime, mode, &verb);
