@@ -39,7 +39,7 @@ fn two_projects_cannot_share_a_ping_key(engine: Engine) {
         matches!(&error, StoreError::Conflict(text) if text.contains("ping key")),
         "{error}"
     );
-    third.ping_key = "another".to_owned();
+    "another".clone_into(&mut third.ping_key);
     projects::create(&mut world.sql(), &third).unwrap();
     assert_eq!(projects::count(&mut world.sql()).unwrap(), 3);
     let error = projects::set_ping_key(&mut world.sql(), ALICE, "another").unwrap_err();
