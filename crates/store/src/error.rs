@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The database cannot be used any more by this process: corrupt, replaced, failed to sync.
     #[error("the database cannot be used: {0}")]
     Fatal(String),
+    /// This node was taken for lost, or has not joined: nothing was stored, and it must join (again).
+    #[error(transparent)]
+    Fenced(#[from] nightbeat_domain::nodes::Fenced),
 }
 
 /// The store's result.

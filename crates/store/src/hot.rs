@@ -1,7 +1,19 @@
-//! The hot verbs' questions and answers, the same on every engine.
+//! The hot path: signals are recorded, and what has become due is judged. What is decided is written once;
+//! the rows are each engine's own.
+
+mod engine;
+mod memory;
+mod queue;
+mod transaction;
+mod unreadable;
+mod verbs;
 
 use nightbeat_domain::{Gap, HeartbeatId, UnixMicros};
 
+pub(crate) use self::engine::{Loaded, Opening, Rows, Writes, panicked};
+pub(crate) use self::memory::{Memory, NextRows, Shared};
+pub(crate) use self::queue::{Queue, Worker};
+pub(crate) use self::verbs::{judge, record};
 use crate::{Arrival, Recorded, Watched};
 
 /// A batch of signals to record in one transaction.
@@ -41,6 +53,20 @@ pub struct Done {
     pub deliveries: u32,
     /// *Down* was claimed although a signal had arrived in time. Must stay zero.
     pub false_raises: u32,
+    /// What became of the node's lease, where it holds one.
+    pub renewed: Option<Renewed>,
+}
+
+/// A transaction renewed its node's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewed {
+    /// The cluster's time in the transaction, by the database's clock.
+    pub clock: UnixMicros,
+    /// Until when the lease holds, by the same time.
+    pub lease_until: UnixMicros,
+    /// Which lives of nodes are over ([`nightbeat_domain::nodes::generation`]): where it changes, the watch
+    /// list has to be read anew.
+    pub generation: u64,
 }
 
 impl Done {
@@ -51,6 +77,7 @@ impl Done {
         self.watched.append(&mut second.watched);
         self.deliveries += second.deliveries;
         self.false_raises += second.false_raises;
+        self.renewed = second.renewed.or(self.renewed);
         self
     }
 }

@@ -7,6 +7,7 @@ use futures_util::future::Either;
 use nightbeat_domain::UnixMicros;
 
 use crate::hot::{Done, Elapse, Record};
+use crate::nodes::{Joined, NodeFacts};
 use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
 use crate::postgres::{self, Postgres};
 use crate::sql::Sql;
@@ -152,6 +153,24 @@ impl Store {
     /// How many heartbeats cannot be read, so that nobody watches their jobs.
     pub async fn broken_heartbeats(&self) -> Result<u64> {
         self.read(broken::count).await
+    }
+
+    /// A node begins, or begins again: on a database that several share it gets a lease, which each of its
+    /// transactions shows and renews. `None`: nobody shares this one.
+    pub async fn join(&self, who: NodeFacts) -> Result<Option<Joined>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(postgres) => postgres.join(who).await.map(Some),
+        }
+    }
+
+    /// The node ends cleanly: everything that it received until `now` is recorded or refused, and `gaps` are
+    /// what it has not told yet. The others go on without it, and nothing is a gap.
+    pub async fn leave(&self, gaps: Vec<nightbeat_domain::Gap>, now: UnixMicros) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.alive(now, gaps).await.map(drop),
+            Self::Postgres(postgres) => postgres.leave(gaps, now).await,
+        }
     }
 
     /// Runs portable SQL in one transaction: all of it durable, or nothing. Where other transactions get in

@@ -37,6 +37,7 @@ impl From<StoreError> for Class {
             StoreError::Conflict(_) => Self::Conflict,
             StoreError::Broken(_) => Self::Broken,
             StoreError::Fatal(_) => Self::Fatal,
+            StoreError::Fenced(_) => Self::Fenced,
         }
     }
 }

@@ -105,7 +105,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let unavailable = |detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
-            StoreError::Unavailable(_) => unavailable("it cannot be stored or read now; try again"),
+            StoreError::Unavailable(_) | StoreError::Fenced(_) => {
+                unavailable("it cannot be stored or read now; try again")
+            }
             StoreError::Unknown(_) => {
                 unavailable("it is not known whether it was stored; look before you try again")
             }

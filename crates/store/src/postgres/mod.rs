@@ -1,26 +1,34 @@
 //! PostgreSQL: any number of equal nodes on one database.
 
 mod address;
+mod begin;
+mod connection;
+mod end;
 mod error;
+mod flush;
 mod hot;
 mod migrate;
 pub(crate) mod portable;
+mod rows;
 mod session;
 mod tls;
+mod writer;
 
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use nightbeat_domain::{HeartbeatId, UnixMicros};
+use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
 use self::address::{Address, Tls};
 use self::session::Mode;
-use crate::outbox::{self, Claim, ClaimedDelivery, FinishedDelivery};
+use self::writer::Writer;
+use crate::hot::Queue;
 use crate::sql::Sql;
 use crate::{
-    CheckReport, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, effects,
-    inspect, retention,
+    CheckReport, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, inspect,
+    nodes, retention,
 };
 
 /// How many connections a node has for all but the hot path.
@@ -39,6 +47,7 @@ const WATCH_PAGE_ROWS: i64 = 20_000;
 #[derive(Debug)]
 pub struct Postgres {
     pool: Pool,
+    writer: Queue<Writer>,
 }
 
 impl Postgres {
@@ -51,8 +60,10 @@ impl Postgres {
         let mut client = client.map_err(|error| error::at_start(&error))?;
         migrate::migrate(&mut client).await?;
         drop(client);
-        let postgres = Self { pool };
-        let alive_until = postgres.read(alive_until).await?;
+        let writer = Writer::new(self::pool(&address, 1)?, Handle::current());
+        let writer = Queue::start(writer)?;
+        let postgres = Self { pool, writer };
+        let alive_until = postgres.read(nodes::alive_until).await?;
         Ok((postgres, alive_until))
     }
 
@@ -72,16 +83,6 @@ impl Postgres {
         F: Fn(&mut dyn Sql) -> Result<T> + Send + 'static,
     {
         session::run(&self.pool, Mode::Read, verb).await
-    }
-
-    pub(crate) async fn claim(&self, wish: Claim) -> Result<Vec<ClaimedDelivery>> {
-        let verb = move |sql: &mut dyn Sql| outbox::claim(sql, &wish);
-        session::run(&self.pool, Mode::Outbox, verb).await
-    }
-
-    pub(crate) async fn finish(&self, finished: Vec<FinishedDelivery>) -> Result<()> {
-        let verb = move |sql: &mut dyn Sql| outbox::finish(sql, &finished);
-        session::run(&self.pool, Mode::Outbox, verb).await
     }
 
     pub(crate) async fn watch_list(&self) -> Result<Vec<Watched>> {
@@ -145,13 +146,6 @@ fn pool(address: &Address, connections: usize) -> Result<Pool> {
         .create_timeout(Some(GREETING_TIMEOUT * address.hosts()))
         .build();
     built.map_err(|error| StoreError::Fatal(format!("no connections: {error}")))
-}
-
-/// What any node knows of it: with several, none of them writes the one row of `service` that all share.
-fn alive_until(sql: &mut dyn Sql) -> Result<Option<UnixMicros>> {
-    let nodes = sql.first("SELECT max(watermark) FROM node", &[])?;
-    let nodes: Option<UnixMicros> = nodes.map_or(Ok(None), |row| row.get(0))?;
-    Ok(nodes.max(effects::alive_until(sql)?))
 }
 
 /// Everything that is to be watched, page by page on one snapshot.

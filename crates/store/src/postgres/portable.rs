@@ -49,6 +49,16 @@ impl<'c> Portable<'c> {
         Ok(statement)
     }
 
+    /// Runs a statement of the hot path, with values of the driver's own types.
+    pub(super) fn raw(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<PostgresRow>> {
+        let statement = self.wait(self.client.prepare_cached(sql))?;
+        self.wait(self.client.query(&statement, params))
+    }
+
     /// Waits for an answer of the server.
     fn wait<T>(&mut self, work: impl Future<Output = Answer<T>>) -> Result<T> {
         let limited = async { tokio::time::timeout(self.limit, work).await };

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::error::{Again, Failure, is_gone, no_connection};
 use super::portable::Portable;
+use crate::hot::panicked;
 use crate::sql::Sql;
 use crate::{Result, StoreError};
 
@@ -42,8 +43,6 @@ pub(crate) const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 pub(super) enum Mode {
     /// What people change: as if nobody else were there.
     Write,
-    /// The outbox: each statement sees what is committed, and says itself which rows it expects.
-    Outbox,
     /// A snapshot.
     Read,
 }
@@ -52,7 +51,6 @@ impl Mode {
     fn begin(self) -> &'static str {
         match self {
             Self::Write => "BEGIN ISOLATION LEVEL SERIALIZABLE",
-            Self::Outbox => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Self::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
@@ -87,15 +85,15 @@ where
     }
 }
 
-/// A verb that panics has met a row that it cannot be right about, as on the other engine.
+/// A verb went on after one of its statements had failed.
+pub(super) fn went_on() -> StoreError {
+    let text = "a transaction went on after PostgreSQL had refused a part of it";
+    StoreError::Broken(text.to_owned())
+}
+
 fn cut_off(error: tokio::task::JoinError) -> StoreError {
     match error.try_into_panic() {
-        Ok(panic) => {
-            let said = panic.downcast_ref::<&str>().copied();
-            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            let said = said.unwrap_or("without a word");
-            StoreError::Broken(format!("a decision panicked: {said}"))
-        }
+        Ok(panic) => panicked(&*panic),
         Err(error) => StoreError::Unavailable(format!("it was cut off: {error}")),
     }
 }
@@ -132,8 +130,7 @@ fn attempt<T>(
         }
         (Ok(_), Some(again)) => {
             session.roll_back(again);
-            let text = "a transaction went on after PostgreSQL had refused a part of it";
-            let error = StoreError::Broken(text.to_owned());
+            let error = went_on();
             Err(Failure { error, again })
         }
         (Err(error), failure) => {

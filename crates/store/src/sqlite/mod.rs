@@ -1,7 +1,6 @@
 //! SQLite: one writer thread, a few readers, one file.
 
 mod backup;
-mod broken;
 mod check;
 mod checkpoint;
 mod file_system;
@@ -28,8 +27,8 @@ use self::lock::ServerLock;
 use self::place::Place;
 use self::portable::{Portable, failed};
 use self::readers::Readers;
-use self::writer::{Writer, WriterHandle};
-use crate::hot::{Done, Elapse, Record};
+use self::writer::Writer;
+use crate::hot::{Done, Elapse, Queue, Record, judge, record};
 use crate::sql::Sql;
 use crate::{
     PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, outbox, retention,
@@ -41,7 +40,7 @@ pub struct Sqlite {
     path: PathBuf,
     place: Option<Arc<Place>>,
     // Dropped in this order: the writer finishes what is queued before the file is given up.
-    writer: WriterHandle,
+    writer: Queue<Writer>,
     readers: Readers,
     _lock: Option<ServerLock>,
 }
@@ -90,7 +89,7 @@ impl Sqlite {
         let witness = lock.as_ref().map(|lock| lock.witness(before.alive_until));
         let gaps = GapLedger::new(gaps);
         let writer = Writer::new(connection, gaps, markers, copier, place.clone(), witness)?;
-        let writer = WriterHandle::start(writer)?;
+        let writer = Queue::start(writer)?;
         let sqlite = Self {
             path: path.to_owned(),
             place: place.clone(),
@@ -140,11 +139,11 @@ impl Sqlite {
         &self,
         batch: Record,
     ) -> impl Future<Output = Result<Done>> + Send + use<> {
-        self.writer.run(move |writer| hot::record(writer, &batch))
+        self.writer.run(move |writer| record(writer, &batch))
     }
 
     pub(crate) fn elapse(&self, due: Elapse) -> impl Future<Output = Result<Done>> + Send + use<> {
-        self.writer.run(move |writer| hot::judge(writer, &due))
+        self.writer.run(move |writer| judge(writer, &due))
     }
 
     /// Runs portable SQL in one transaction on the writer.

@@ -2,26 +2,14 @@
 
 use std::sync::Arc;
 
-use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause, Settings, State, UnixMicros};
+use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause, Settings, UnixMicros};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
 use super::portable::failed;
-use super::writer::Shared;
 use crate::codec::{Columns, broken, ignored_code, kind_code, metrics_json, outcome_code, short};
+use crate::hot::{Loaded, Shared};
 use crate::{Arrival, Result, StoreError, Watched};
-
-/// A heartbeat in the course of a transaction.
-pub(super) struct Loaded {
-    pub(super) settings: Arc<Settings>,
-    pub(super) settings_row: i64,
-    pub(super) state: State,
-    pub(super) newest_signal: Option<i64>,
-    pub(super) newest_run: Option<i64>,
-    /// When it is looked at next, as stored before.
-    pub(super) wake_before: Option<UnixMicros>,
-    pub(super) changed: bool,
-}
 
 /// Everything that is to be watched.
 pub(super) fn watch_list(connection: &Connection) -> Result<Vec<Watched>> {
@@ -39,14 +27,6 @@ pub(super) fn watch_list(connection: &Connection) -> Result<Vec<Watched>> {
 pub(super) fn uuid_at(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Uuid> {
     let bytes: [u8; 16] = row.get(index)?;
     Ok(Uuid::from_bytes(bytes))
-}
-
-pub(super) fn optional_uuid_at(
-    row: &rusqlite::Row<'_>,
-    index: usize,
-) -> rusqlite::Result<Option<Uuid>> {
-    let bytes: Option<[u8; 16]> = row.get(index)?;
-    Ok(bytes.map(Uuid::from_bytes))
 }
 
 const READ: &str = "

@@ -1,0 +1,280 @@
+//! How a transaction on the hot path begins: one round trip brings the nodes, the gaps, and every heartbeat
+//! that it is about, locked.
+
+use std::collections::HashSet;
+
+use nightbeat_domain::nodes::{self, Fenced, Lease, NodeId, NodeRow};
+use nightbeat_domain::{Gap, HeartbeatId, UnixMicros};
+use tokio::runtime::Handle;
+use tokio_postgres::Row as PostgresRow;
+use uuid::Uuid;
+
+use super::connection::{Connection, wait};
+use super::error::Failure;
+use super::rows::{self, FREE_STATES, STATES, key, whose};
+use crate::broken::Marker;
+use crate::codec::{broken, named};
+use crate::hot::{Opening, Renewed};
+use crate::nodes::SLOTS;
+use crate::{Result, StoreError};
+
+/// Everything that a transaction sets, it sets for itself alone: behind a pooler the next one may run on
+/// another connection. A server that does not sync its log for a commit is told to, for this one.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+     SET LOCAL statement_timeout = '4s';
+     SET LOCAL lock_timeout = '1s';
+     SET LOCAL idle_in_transaction_session_timeout = '5s';
+     SELECT set_config('synchronous_commit', 'on', true)
+      WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Our own node, locked until the end: whoever takes us for lost waits for that.
+const OWN_NODE: &str = "
+SELECT id, epoch, lease_until, watermark, gone, slot, last_id, last_batch,
+       CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS clock
+  FROM node WHERE id = $1 FOR UPDATE";
+
+/// The others. Read before the gaps: what a watermark passed by is in the ledger by then.
+const OTHER_NODES: &str =
+    "SELECT id, epoch, lease_until, watermark, gone FROM node WHERE id <> $1 ORDER BY id";
+
+/// Until when receiving is known to have worked on the database that this one was copied from.
+const ALIVE_UNTIL: &str = "SELECT alive_until FROM service";
+
+/// Changes with every gap that comes or goes.
+const GAPS_MARK: &str = "SELECT count(*), CAST(coalesce(sum(id), 0) AS BIGINT) FROM gap";
+
+const GAPS: &str = "SELECT from_at, to_at, kind, id FROM gap";
+
+const MARKERS: &str = "SELECT heartbeat, since, mended_at, told_at FROM broken_heartbeat";
+
+/// The gaps in the ledger, in short: how many, and the sum of their ids.
+pub(super) type GapsMark = (i64, i64);
+
+/// Our node as this transaction found it, its lease renewed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnNode {
+    pub(super) row: NodeRow,
+    /// The number of this transaction.
+    pub(super) batch: i64,
+    /// The first id that it may give.
+    pub(super) first_id: i64,
+    /// The last id that it gave.
+    pub(super) last_id: i64,
+}
+
+/// What a transaction knows as it begins.
+pub(super) struct Begun {
+    pub(super) node: OwnNode,
+    pub(super) clock: UnixMicros,
+    /// Nodes whose lease seems to be over.
+    pub(super) suspects: Vec<NodeId>,
+    pub(super) gaps_mark: GapsMark,
+    /// The ledger, where it is another than was known.
+    pub(super) gaps: Option<Vec<Gap>>,
+    pub(super) markers: Vec<(HeartbeatId, Marker)>,
+    pub(super) rows: rows::Begun,
+}
+
+/// Begins a transaction of the node that holds `lease`.
+pub(super) fn begin(
+    connection: &Connection,
+    runtime: &Handle,
+    lease: Lease,
+    known: Option<GapsMark>,
+    opening: &Opening<'_>,
+) -> std::result::Result<Begun, Failure> {
+    let read = wait(runtime, read(connection, lease, opening))?;
+    let gaps = if known == Some(read.gaps_mark) {
+        None
+    } else {
+        let rows = wait(runtime, connection.query(GAPS, &[]))?;
+        Some(
+            rows.iter()
+                .map(gap)
+                .collect::<Result<_>>()
+                .map_err(Failure::never)?,
+        )
+    };
+    decide(read, gaps, lease, opening).map_err(Failure::never)
+}
+
+/// One round trip.
+struct Read {
+    own: Vec<PostgresRow>,
+    others: Vec<PostgresRow>,
+    alive_until: Option<UnixMicros>,
+    gaps_mark: GapsMark,
+    markers: Vec<PostgresRow>,
+    states: Vec<PostgresRow>,
+    asked: HashSet<HeartbeatId>,
+}
+
+async fn read(
+    connection: &Connection,
+    lease: Lease,
+    opening: &Opening<'_>,
+) -> std::result::Result<Read, tokio_postgres::Error> {
+    let asked: HashSet<HeartbeatId> = opening.heartbeats.iter().copied().collect();
+    let keys: Vec<Vec<u8>> = asked.iter().map(|id| key(*id)).collect();
+    let own_id: &[u8] = lease.node.0.as_bytes();
+    let states = if opening.leaves_held {
+        FREE_STATES
+    } else {
+        STATES
+    };
+    // Sent at once, in this order, and answered in this order.
+    let own_params: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&own_id];
+    let state_params: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&keys];
+    for statement in [
+        OWN_NODE,
+        OTHER_NODES,
+        ALIVE_UNTIL,
+        GAPS_MARK,
+        MARKERS,
+        states,
+    ] {
+        connection.prepare(statement).await?;
+    }
+    let (begun, own, others, alive, mark, markers, states) = tokio::join!(
+        connection.say(BEGIN),
+        connection.query(OWN_NODE, &own_params),
+        connection.query(OTHER_NODES, &own_params),
+        connection.query(ALIVE_UNTIL, &[]),
+        connection.query(GAPS_MARK, &[]),
+        connection.query(MARKERS, &[]),
+        connection.query(states, &state_params),
+    );
+    begun?;
+    let (own, others) = (own?, others?);
+    let alive = alive?.first().map_or(Ok(None), |row| row.try_get(0))?;
+    let mark = mark?;
+    let mark = mark.first().map_or(Ok((0, 0)), |row| {
+        Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))
+    })?;
+    Ok(Read {
+        own,
+        others,
+        alive_until: alive.map(UnixMicros),
+        gaps_mark: mark,
+        markers: markers?,
+        states: states?,
+        asked,
+    })
+}
+
+/// What follows from what was read.
+fn decide(
+    read: Read,
+    gaps: Option<Vec<Gap>>,
+    lease: Lease,
+    opening: &Opening<'_>,
+) -> Result<Begun> {
+    let own = read.own.first().ok_or(Fenced)?;
+    let mut rows = vec![node(own)?];
+    for other in &read.others {
+        rows.push(node(other)?);
+    }
+    let clock = nodes::cluster_time(&rows, read.alive_until, UnixMicros(column(own, "clock")?));
+    rows[0].renew(lease, opening.watermark, clock)?;
+    let seconds = clock.0 / 1_000_000;
+    let slot: i64 = column(own, "slot")?;
+    let last_id: i64 = column(own, "last_id")?;
+    let first_id = first_id(seconds, slot).max(last_id + 1);
+    let last_batch: i64 = column(own, "last_batch")?;
+    let is_lost = |row: &&NodeRow| !row.left && !row.is_live(clock);
+    let found = read.states.into_iter().map(|row| Ok((whose(&row)?, row)));
+    Ok(Begun {
+        node: OwnNode {
+            row: rows[0],
+            batch: last_batch + 1,
+            first_id,
+            last_id,
+        },
+        clock,
+        suspects: rows[1..]
+            .iter()
+            .filter(is_lost)
+            .map(|row| row.node)
+            .collect(),
+        gaps_mark: read.gaps_mark,
+        gaps,
+        markers: read.markers.iter().map(marker).collect::<Result<_>>()?,
+        rows: rows::Begun {
+            found: found.collect::<Result<_>>()?,
+            asked: read.asked,
+            leaves_held: opening.leaves_held,
+            judged_to: nodes::asof(&rows, UnixMicros::MAX),
+            renewed: Some(Renewed {
+                clock,
+                lease_until: rows[0].lease_until,
+                generation: nodes::generation(&rows),
+            }),
+        },
+    })
+}
+
+/// How many ids a node can give in a second, as a power of two.
+const IDS_BITS: u32 = 21;
+
+/// Ids grow with the time, so that a range of them is a stretch of time; and no two nodes give the same.
+fn first_id(seconds: i64, slot: i64) -> i64 {
+    (seconds * SLOTS + slot) << IDS_BITS
+}
+
+impl OwnNode {
+    /// The node once ids up to before `next` are given. Too many in one second would be another node's.
+    pub(super) fn gave(mut self, next: i64) -> Result<Self> {
+        let last = next - 1;
+        if last >> IDS_BITS != self.first_id >> IDS_BITS && last >= self.first_id {
+            let text = "too many signals for one second".to_owned();
+            return Err(StoreError::Unavailable(text));
+        }
+        self.last_id = self.last_id.max(last);
+        Ok(self)
+    }
+}
+
+fn column<T: for<'a> tokio_postgres::types::FromSql<'a>>(
+    row: &PostgresRow,
+    name: &str,
+) -> Result<T> {
+    row.try_get(name)
+        .map_err(|error| broken("node", name, "?", error))
+}
+
+fn node(row: &PostgresRow) -> Result<NodeRow> {
+    let id: Vec<u8> = column(row, "id")?;
+    let id = Uuid::from_slice(&id).map_err(|error| broken("node", "id", "?", error))?;
+    let epoch: i64 = column(row, "epoch")?;
+    Ok(NodeRow {
+        node: NodeId(id),
+        epoch: u64::try_from(epoch).map_err(|error| broken("node", "epoch", id, error))?,
+        lease_until: UnixMicros(column(row, "lease_until")?),
+        watermark: UnixMicros(column(row, "watermark")?),
+        left: column::<i64>(row, "gone")? != 0,
+    })
+}
+
+fn gap(row: &PostgresRow) -> Result<Gap> {
+    let read = |error| broken("gap", "id", "?", error);
+    let kind: String = row.try_get(2).map_err(read)?;
+    let id: i64 = row.try_get(3).map_err(read)?;
+    Ok(Gap {
+        from: UnixMicros(row.try_get(0).map_err(read)?),
+        to: UnixMicros(row.try_get(1).map_err(read)?),
+        kind: named(&kind).ok_or_else(|| broken("gap", "kind", id, "an unknown kind"))?,
+    })
+}
+
+fn marker(row: &PostgresRow) -> Result<(HeartbeatId, Marker)> {
+    let read = |error| broken("broken_heartbeat", "heartbeat", "?", error);
+    let mended_at: Option<i64> = row.try_get(2).map_err(read)?;
+    Ok((
+        whose(row)?,
+        Marker {
+            since: UnixMicros(row.try_get(1).map_err(read)?),
+            mended_at: mended_at.map(UnixMicros),
+            told_at: UnixMicros(row.try_get(3).map_err(read)?),
+        },
+    ))
+}

@@ -1,0 +1,136 @@
+//! How a transaction on the hot path ends: one round trip writes everything and commits. Where the answer is
+//! lost, the node's row tells what became of it.
+
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use tokio::runtime::Handle;
+use tokio_postgres::types::ToSql;
+
+use super::begin::OwnNode;
+use super::connection::{Connection, wait};
+use super::error::{Failure, text};
+use super::flush::Statement;
+use super::rows::Written;
+use super::session::{COMMIT, is_refusal, pause};
+use crate::StoreError;
+
+/// How long is looked for what became of a transaction whose answer was lost.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
+
+const UPDATE_NODE: &str = "
+UPDATE node SET lease_until = $2, watermark = $3, last_id = $4, last_batch = $5 WHERE id = $1";
+
+/// The server may still be at the old transaction: then its lock is waited for.
+const LAST_BATCH: &str = "SELECT last_batch FROM node WHERE id = $1 FOR UPDATE";
+
+type Params<'a> = Vec<&'a (dyn ToSql + Sync)>;
+
+/// Writes everything and commits.
+pub(super) fn commit(
+    connection: Connection,
+    runtime: &Handle,
+    node: &OwnNode,
+    written: &Written,
+) -> Result<(), Lost> {
+    let id: &[u8] = node.row.node.0.as_bytes();
+    let (lease_until, watermark) = (node.row.lease_until.0, node.row.watermark.0);
+    let node_params: Params<'_> = vec![&id, &lease_until, &watermark, &node.last_id, &node.batch];
+    let signals = written.signals.statement();
+    let runs = written.runs.statement();
+    let states = written.states.statement();
+    let node = Some((UPDATE_NODE, node_params));
+    let prepared = async {
+        for (sql, _) in [&signals, &runs, &states, &node].into_iter().flatten() {
+            connection.prepare(sql).await?;
+        }
+        Ok(())
+    };
+    if let Err(failure) = wait(runtime, prepared) {
+        let Failure { error, again } = failure;
+        return Err(Lost::Not(connection.roll_back(runtime, error, again)));
+    }
+    // Sent at once, in this order. Where one of them is refused, so is COMMIT.
+    let all = async {
+        let (signals, runs, states, node, committed) = tokio::join!(
+            run(&connection, signals.as_ref()),
+            run(&connection, runs.as_ref()),
+            run(&connection, states.as_ref()),
+            run(&connection, node.as_ref()),
+            connection.say(COMMIT),
+        );
+        signals.and(runs).and(states).and(node).and(committed)
+    };
+    let limited = async { tokio::time::timeout(COMMIT_TIMEOUT, all).await };
+    match runtime.block_on(limited) {
+        Ok(Ok(())) => {
+            connection.keep();
+            Ok(())
+        }
+        Ok(Err(error)) if is_refusal(&error) => {
+            let Failure { error, again } = error.into();
+            Err(Lost::Not(connection.roll_back(runtime, error, again)))
+        }
+        Ok(Err(error)) => Err(Lost::Answer(text(&error))),
+        Err(_) => Err(Lost::Answer("no answer in time".to_owned())),
+    }
+}
+
+/// Runs a statement, where there is one.
+async fn run(
+    connection: &Connection,
+    statement: Option<&Statement<'_>>,
+) -> Result<(), tokio_postgres::Error> {
+    let Some((sql, params)) = statement else {
+        return Ok(());
+    };
+    connection.query(sql, params).await.map(drop)
+}
+
+/// How long the last round trip may take; the server may wait for its standby.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a transaction was not seen to be committed.
+pub(super) enum Lost {
+    /// It was not committed.
+    Not(Failure),
+    /// Nobody said: see [`look`].
+    Answer(String),
+}
+
+/// Whether the transaction of `node` was committed. The old connection is closed by now.
+pub(super) fn look(
+    pool: &Pool,
+    runtime: &Handle,
+    node: &OwnNode,
+    why: &str,
+) -> Result<bool, StoreError> {
+    let looked = async {
+        loop {
+            match last_batch(pool, node).await {
+                Ok(Some(last)) => return Some(last >= node.batch),
+                // Nobody forgets a node so soon.
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::debug!(error, "what became of a transaction is not known yet");
+                }
+            }
+            tokio::time::sleep(pause()).await;
+        }
+    };
+    let limited = async { tokio::time::timeout(LOOK_TIMEOUT, looked).await };
+    let found = runtime.block_on(limited).ok().flatten();
+    found.ok_or_else(|| {
+        let text = format!("the connection was lost at COMMIT ({why}), and no other can be had");
+        StoreError::Unknown(text)
+    })
+}
+
+async fn last_batch(pool: &Pool, node: &OwnNode) -> Result<Option<i64>, String> {
+    let client = pool.get().await.map_err(|error| error.to_string())?;
+    let id: &[u8] = node.row.node.0.as_bytes();
+    let text = |error| text(&error);
+    let statement = client.prepare_cached(LAST_BATCH).await.map_err(text)?;
+    let row = client.query_opt(&statement, &[&id]).await.map_err(text)?;
+    row.map(|row| row.try_get(0)).transpose().map_err(text)
+}
