@@ -4,6 +4,7 @@
 
 mod migrations;
 mod rows;
+mod tls;
 mod transactions;
 
 use nightbeat_store::{Opener, Store};
