@@ -253,7 +253,6 @@ mod tests {
             "postgres://u:hunter2@db/n?sslmode=maybe",
             "postgres://u:hunter2@db/n?sslcert=hunter2.pem",
             "postgres://u:hunter2@db:port/n",
-            "postgres://u:hunter2%@db/n",
             "postgres:///n?password=hunter2",
         ] {
             let error = Address::parse(url).unwrap_err();
