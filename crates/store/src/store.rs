@@ -95,6 +95,27 @@ impl Store {
         })
     }
 
+    /// The PostgreSQL database at `url`, as for [`open_postgres`](Self::open_postgres), which may be away
+    /// now: nothing is said to it before [`prepare`](Self::prepare). Call it on a Tokio runtime.
+    pub fn postgres_at(url: &str) -> Result<Self> {
+        Ok(Self::Postgres(Arc::new(Postgres::at(url)?)))
+    }
+
+    /// Connects, and brings the schema up to date; until when receiving is known to have worked. Errors as
+    /// for [`open_postgres`](Self::open_postgres); it may be called again. An SQLite store is ready as it is
+    /// opened.
+    pub async fn prepare(&self) -> Result<Option<UnixMicros>> {
+        match self {
+            Self::Sqlite(_) => self.read(effects::alive_until).await,
+            Self::Postgres(postgres) => postgres.prepare().await,
+        }
+    }
+
+    /// Whether several nodes may share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Records a batch of signals: all of it durable, or nothing. The calls take effect in the order in
     /// which they were made, whoever awaits first.
     pub fn record(&self, batch: Record) -> impl Future<Output = Result<Done>> + Send + use<> {

@@ -54,17 +54,27 @@ impl Postgres {
     /// Connects, and brings the schema up to date. Until when receiving is known to have worked on any
     /// node; `None` on a database that never served.
     pub(crate) async fn open(url: &str) -> Result<(Self, Option<UnixMicros>)> {
+        let postgres = Self::at(url)?;
+        let alive_until = postgres.prepare().await?;
+        Ok((postgres, alive_until))
+    }
+
+    /// The database at `url`, to which nothing is said yet. Call it on the runtime that serves it.
+    pub(crate) fn at(url: &str) -> Result<Self> {
         let address = Address::parse(url)?;
         let pool = pool(&address, CONNECTIONS_MAX)?;
-        let client = pool.get().await;
+        let writer = Writer::new(self::pool(&address, 1)?, Handle::current());
+        let writer = Queue::start(writer)?;
+        Ok(Self { pool, writer })
+    }
+
+    /// Connects, and brings the schema up to date; again, where it failed or was done before.
+    pub(crate) async fn prepare(&self) -> Result<Option<UnixMicros>> {
+        let client = self.pool.get().await;
         let mut client = client.map_err(|error| error::at_start(&error))?;
         migrate::migrate(&mut client).await?;
         drop(client);
-        let writer = Writer::new(self::pool(&address, 1)?, Handle::current());
-        let writer = Queue::start(writer)?;
-        let postgres = Self { pool, writer };
-        let alive_until = postgres.read(nodes::alive_until).await?;
-        Ok((postgres, alive_until))
+        self.read(nodes::alive_until).await
     }
 
     /// Runs portable SQL in one transaction: again, where another one got in its way.
