@@ -272,8 +272,8 @@ impl Beat {
             SignalKind::Start => self.start(signal.rid.map(|rid| rid.0), happened, stamp),
             SignalKind::Success | SignalKind::Fail => {
                 self.active = true;
-                self.end(signal.rid.map(|rid| rid.0), happened, came);
-                self.last_end = self.last_end.max(Some(happened));
+                let ended = self.end(signal.rid.map(|rid| rid.0), happened, came);
+                self.last_end = self.last_end.max(Some(ended));
                 self.last_end_healthy = healthy;
                 self.overdue = None;
             }
@@ -302,16 +302,17 @@ impl Beat {
         self.runs.push(run);
     }
 
-    fn end(&mut self, rid: Option<Uuid>, ended: i64, stamp: i64) {
-        keep(&mut self.ends, (stamp, ended));
+    /// A run ended; when, for no run ends before it has started.
+    fn end(&mut self, rid: Option<Uuid>, ended: i64, stamp: i64) -> i64 {
         let found = match (rid, self.runs.as_slice()) {
             (None, [_]) => Some(0),
             _ => self.runs.iter().position(|run| run.rid == rid),
         };
-        if let Some(found) =
-            found.filter(|found| rid.is_some() || self.runs[*found].started <= ended)
-        {
-            let run = self.runs.remove(found);
+        let found = found.filter(|found| rid.is_some() || self.runs[*found].started <= ended);
+        let run = found.map(|found| self.runs.remove(found));
+        let ended = run.map_or(ended, |run| ended.max(run.started));
+        keep(&mut self.ends, (stamp, ended));
+        if let Some(run) = run {
             keep(&mut self.ended, (run.started, stamp));
             let judged = run.judged_at(self.settings.run_limit().as_micros() as i64);
             if judged <= stamp {
@@ -319,6 +320,7 @@ impl Beat {
                 self.put_off = self.put_off.max(self.next(judged) + self.grace());
             }
         }
+        ended
     }
 
     fn arm(&mut self, at: i64) {

@@ -25,6 +25,7 @@ impl State {
             finished: Vec::new(),
             incident: None,
             moved: None,
+            held_until: None,
         };
         state.wake_at = state.next_wake(settings);
         state
@@ -61,6 +62,7 @@ pub fn pause(
     decision.state.phase = Phase::Paused;
     decision.state.expected_at = None;
     decision.state.runs.clear();
+    decision.state.held_until = None;
     decision.finish(settings)
 }
 

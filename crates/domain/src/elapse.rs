@@ -134,12 +134,14 @@ impl Decision<'_> {
                 self.state.expected_at = first_expected(&settings.schedule, missed);
                 continue;
             }
-            let verdict = missed_verdict(settings, self.state, expected, around);
-            if self.state.run_speaks_at(settings, verdict.down_at) {
+            let deadline = self.state.held_until.map_or(due, |until| until.max(due));
+            let verdict = missed_verdict(settings, self.state, expected, deadline, around);
+            // What a run held back that is gone is kept quiet by no other: there might always be one more.
+            if deadline == due && self.state.run_speaks_at(settings, verdict.down_at) {
                 return None;
             }
             let particulars = Particulars {
-                deadline: Some(due),
+                deadline: Some(deadline),
                 ..Particulars::default()
             };
             return self.claim(Cause::Missed, &verdict, particulars);
@@ -225,7 +227,7 @@ impl Decision<'_> {
         if due > self.at {
             return Some(due);
         }
-        let verdict = missed_verdict(settings, self.state, expected, around);
+        let verdict = missed_verdict(settings, self.state, expected, due, around);
         self.state.expected_at = None;
         let particulars = Particulars {
             deadline: Some(due),

@@ -97,6 +97,7 @@ impl Decision<'_> {
             if signal.rid.is_none() && open.started_at < started_at {
                 let replaced = std::mem::replace(open, run);
                 self.excuse_what_it_was_for(settings, signal, replaced);
+                self.note_what_it_held(settings, replaced);
             }
             return;
         }
@@ -118,12 +119,25 @@ impl Decision<'_> {
         }
     }
 
+    /// A run is gone without an end that counts. A miss that it held back can be claimed from now on only,
+    /// and what we could not see until now counts: it was to speak for the job all that time.
+    fn note_what_it_held(&mut self, settings: &Settings, run: OpenRun) {
+        let due = self.state.expected_at.map(|at| at + settings.grace);
+        let held = |due: UnixMicros| due < self.at && run.holds_back(settings, due);
+        if due.is_some_and(held) {
+            self.state.held_until = Some(self.at);
+        }
+    }
+
     fn end(&mut self, settings: &Settings, signal: &Signal) {
-        let ended_at = signal.happened_at();
         let (outcome, cause) = judge(settings, signal);
-        let run = self.take_run(signal.rid, ended_at);
+        let run = self.take_run(signal.rid, signal.happened_at());
         let rid = signal.rid.or(run.and_then(|run| run.rid));
-        let started_at = run.map(|run| run.started_at.min(ended_at));
+        let started_at = run.map(|run| run.started_at);
+        // No run ends before it has started: then the client's clock is behind ours.
+        let ended_at = signal
+            .happened_at()
+            .max(started_at.unwrap_or(UnixMicros::MIN));
         self.remember_finished(rid);
         self.effects.run = Some(FinishedRun {
             rid,
@@ -140,11 +154,15 @@ impl Decision<'_> {
             && last.ended_at > ended_at
         {
             // Delivered late: it belongs into the history, but newer runs have decided since.
+            if let Some(run) = run {
+                self.note_what_it_held(settings, run);
+            }
             if let Some(run) = run.filter(|_| done) {
                 self.take_back_overrun(settings, signal, run);
             }
             return;
         }
+        self.state.held_until = None;
         self.state.last_run = Some(LastRun {
             started_at,
             ended_at,

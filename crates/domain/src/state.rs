@@ -175,6 +175,9 @@ pub struct State {
     /// How new zone rules moved `expected_at` last, or would have, were it not overdue: see
     /// [`Self::moved_slot`].
     pub moved: Option<Moved>,
+    /// Until then a run held back a miss that was due before, and then went without an end that counts. What
+    /// we could not receive up to here may have been that end, or the next run's. `None` after the next end.
+    pub held_until: Option<UnixMicros>,
 }
 
 impl State {

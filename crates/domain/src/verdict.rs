@@ -6,7 +6,7 @@ use crate::expect::{
     MICROSECOND, Surroundings, after_maintenance, counts_from_last_run, early_tolerance,
     expected_after_run, expected_since_quiet, first_expected, last_instant, past_moved, period,
 };
-use crate::{Gap, Maintenance, Moved, Settings, State, UnixMicros};
+use crate::{Gap, Maintenance, Moved, OpenRun, Settings, State, UnixMicros};
 
 /// A gap shorter than this never keeps an *unverified* quiet, whatever the interval.
 const SHORT_GAP: Duration = Duration::from_secs(30);
@@ -65,6 +65,15 @@ impl Verdict {
         }
     }
 
+    /// A gap counts: had a success come in it, a run that is on would speak for the job until its deadline.
+    fn wait_for_runs(&mut self, settings: &Settings, state: &State, around: Surroundings<'_>) {
+        let latest = self.down_at;
+        let held = |run: &&OpenRun| run.holds_back(settings, latest);
+        for run in state.runs.iter().filter(held) {
+            self.not_before(settings, run.deadline, around);
+        }
+    }
+
     /// The first instant at which anything may be claimed.
     pub(crate) fn first(&self) -> UnixMicros {
         self.unverified_at
@@ -72,15 +81,16 @@ impl Verdict {
     }
 }
 
-/// The verdict on a success that was expected at `expected` and has not come by `expected` + grace.
+/// The verdict on a success that was expected at `expected` and has not come by `deadline`: `expected` +
+/// grace, or when a run that spoke for the job went without an end.
 pub(crate) fn missed_verdict(
     settings: &Settings,
     state: &State,
     expected: UnixMicros,
+    deadline: UnixMicros,
     around: Surroundings<'_>,
 ) -> Verdict {
     let since = silent_since(settings, state, expected);
-    let deadline = expected + settings.grace;
     let moved = state.moved_slot();
     let mut verdict = verdict(settings, moved, since, expected, deadline, around);
     if verdict.unverified_at.is_some() {
@@ -89,6 +99,10 @@ pub(crate) fn missed_verdict(
         for run in overran.filter(|run| run.deadline > quiet) {
             verdict.wait_for_row_after(settings, run.deadline, around);
         }
+    }
+    if deadline > expected + settings.grace && verdict.down_at > deadline {
+        // The run that is on began too late to hold this back for sure, but perhaps not for the next.
+        verdict.wait_for_runs(settings, state, around);
     }
     verdict
 }
@@ -118,12 +132,11 @@ pub(crate) fn overran_verdict(
     if let Some(last) = last_of_row(settings, state.expected_at, misses, around.maintenance) {
         verdict.not_before(settings, last + settings.grace, around);
     }
-    // and a run that is on within its own limit would speak for the job until then.
-    let latest = verdict.down_at;
-    let others = state.runs.iter().filter(|run| !run.overran);
-    for run in others.filter(|run| run.started_at <= latest) {
-        verdict.not_before(settings, run.deadline, around);
+    // and a run that is on within its own limit, or was, would speak for the job until then.
+    if let Some(until) = state.held_until {
+        verdict.not_before(settings, until, around);
     }
+    verdict.wait_for_runs(settings, state, around);
     verdict
 }
 

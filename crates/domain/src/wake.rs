@@ -1,6 +1,13 @@
 //! When must a heartbeat be looked at next?
 
-use crate::{Phase, Settings, State, UnixMicros};
+use crate::{OpenRun, Phase, Settings, State, UnixMicros};
+
+impl OpenRun {
+    /// Whether it holds back the miss that may be claimed from `due` on: see [`State::run_speaks_at`].
+    pub(crate) fn holds_back(&self, settings: &Settings, due: UnixMicros) -> bool {
+        !self.overran && self.started_at <= due + settings.run_limit()
+    }
+}
 
 impl State {
     /// The last thing that restarted the clock: the end of the last run, or being armed.
@@ -24,9 +31,7 @@ impl State {
     /// A run that began more than its limit after that does not: a job that dies after each of its starts
     /// would stay quiet for ever.
     pub(crate) fn run_speaks_at(&self, settings: &Settings, due: UnixMicros) -> bool {
-        let latest = due + settings.run_limit();
-        let mut live = self.runs.iter().filter(|run| !run.overran);
-        live.any(|run| run.started_at <= latest)
+        self.runs.iter().any(|run| run.holds_back(settings, due))
     }
 
     pub(crate) fn first_run_deadline(&self) -> Option<UnixMicros> {

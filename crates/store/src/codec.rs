@@ -52,6 +52,8 @@ struct Rare {
     incident: Option<OpenIncident>,
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Moved>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<UnixMicros>,
 }
 
 impl Columns {
@@ -139,6 +141,7 @@ impl Columns {
             finished: rare.finished,
             incident: rare.incident,
             moved: rare.moved,
+            held_until: rare.held_until,
         })
     }
 
@@ -193,6 +196,7 @@ fn rare(state: &State) -> Result<Option<String>> {
         finished: state.finished.clone(),
         incident: state.incident.clone(),
         moved: state.moved_slot(),
+        held_until: state.held_until,
     };
     if rare == Rare::default() {
         return Ok(None);

@@ -384,3 +384,70 @@ fn an_overrun_is_told_as_one_where_a_miss_was_only_unverified() {
     let kinds: Vec<AlertKind> = beat.alerts.iter().map(|alert| alert.kind).collect();
     assert_eq!(kinds, [UNVERIFIED, AlertKind::Down, AlertKind::Up]);
 }
+
+/// Every five minutes with a grace of a minute; a run may take ten, and has no run id. The one that began
+/// at 00:09 holds back at 00:11 that the slot of 00:10 is missed.
+fn held_back() -> Beat {
+    let mut beat = Beat::cron("*/5 * * * *", "UTC")
+        .grace(MINUTE)
+        .max_run(10 * MINUTE);
+    beat.success_at("00:05").start_at("00:09");
+    beat.elapse_until("00:11");
+    beat
+}
+
+#[test]
+fn a_gap_in_a_run_that_a_new_one_replaces_counts_for_the_miss_that_it_held_back() {
+    // The second run holds it back too, and may have ended in the gap. The third began too late for that.
+    let mut beat = held_back().gap("00:20", "00:21");
+    beat.start_at("00:18").start_at("00:22");
+    beat.elapse_until("00:32");
+    beat.assert_told(&[(UNVERIFIED, "00:23"), (DOWN, "00:32")]);
+    assert_eq!(beat.alerts[0].gaps, beat.gaps.all());
+    assert_eq!(beat.incident(), (Cause::Overran, Claim::Down));
+}
+
+#[test]
+fn without_a_gap_the_miss_that_a_replaced_run_held_back_is_certain_when_it_is_replaced() {
+    let mut beat = held_back();
+    beat.start_at("00:18").start_at("00:22");
+    beat.elapse_until("00:22");
+    beat.assert_told(&[(DOWN, "00:22")]);
+    assert_eq!(beat.last().deadline, Some(at("00:22")));
+    assert_eq!(beat.last().gaps, []);
+}
+
+#[test]
+fn a_gap_before_what_the_run_held_back_does_not_count_for_that() {
+    let mut beat = held_back().gap("00:06", "00:07");
+    beat.start_at("00:18").start_at("00:22");
+    beat.elapse_until("00:22");
+    beat.assert_told(&[(DOWN, "00:22")]);
+}
+
+#[test]
+fn the_next_end_forgets_what_a_run_held_back() {
+    let mut beat = held_back().gap("00:20", "00:21");
+    beat.start_at("00:18").start_at("00:22");
+    assert_eq!(beat.state.held_until, Some(at("00:22")));
+    beat.success_at("00:22:30");
+    assert_eq!(beat.state.held_until, None);
+    beat.elapse_until("00:26");
+    beat.assert_told(&[(DOWN, "00:26")]);
+}
+
+#[test]
+fn an_overrun_in_doubt_waits_for_the_run_that_took_the_place_of_another() {
+    // Had run 1 ended in the gap, those without an id would speak for the job, one after the other.
+    let mut beat = Beat::every(30 * MINUTE)
+        .grace(10 * MINUTE)
+        .max_run(115 * MINUTE)
+        .gap("00:10", "01:00");
+    beat.start_of(1, "00:05")
+        .start_at("01:05")
+        .start_at("02:05");
+    beat.elapse_until("03:59:59");
+    beat.assert_told(&[(UNVERIFIED, "02:10")]);
+    beat.elapse_until("04:00");
+    assert_eq!(beat.incident(), (Cause::Overran, Claim::Down));
+}

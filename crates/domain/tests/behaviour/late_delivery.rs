@@ -155,3 +155,57 @@ fn the_late_end_of_an_overrun_closes_it_though_a_newer_run_has_ended() {
     assert_eq!(beat.state.phase, Phase::Up);
     assert_eq!(beat.state.expected_at, Some(at("2d 02:50")));
 }
+
+#[test]
+fn an_end_that_a_client_puts_before_its_own_start_is_one_at_the_start() {
+    // Its clock is an hour behind ours, and the end was delivered after we had been away.
+    let mut beat = Beat::every(DAY).gap("2d 03:00:01", "2d 03:05");
+    beat.success_at("02:00").start_of(1, "2d 02:50");
+    beat.signal(&Signal {
+        rid: Some(rid(1)),
+        claimed_at: Some(at("2d 01:55")),
+        ..Signal::new(SignalKind::Success, at("2d 03:05"))
+    });
+    let run = beat.effects.run.unwrap();
+    assert_eq!(run.started_at, Some(at("2d 02:50")));
+    assert_eq!(run.ended_at, at("2d 02:50"));
+    beat.assert_expected("3d 02:50");
+
+    beat.elapse_until("3d 03:49:59.999999");
+    beat.assert_told(&[]);
+}
+
+#[test]
+fn an_end_before_its_start_counts_though_it_claims_to_be_older_than_the_last() {
+    let mut beat = Beat::every(HOUR).gap("04:10", "04:15");
+    beat.success_at("02:00").start_of(1, "03:50");
+    beat.elapse_until("04:05");
+    beat.signal(&Signal {
+        rid: Some(rid(1)),
+        claimed_at: Some(at("01:50")),
+        ..Signal::new(SignalKind::Success, at("04:15"))
+    });
+    beat.elapse_until("05:49");
+    beat.assert_told(&[]);
+    beat.assert_expected("04:50");
+}
+
+#[test]
+fn a_gap_counts_for_the_miss_that_a_run_held_back_until_its_late_end() {
+    // Two at once: the one that went on ended first, and only now says so.
+    let told = |mut beat: Beat| {
+        beat.start_of(1, "01:00").success_of(2, "02:00");
+        beat.elapse_until("04:05");
+        beat.signal(&Signal {
+            rid: Some(rid(1)),
+            claimed_at: Some(at("01:30")),
+            ..Signal::new(SignalKind::Success, at("04:15"))
+        });
+        beat.elapse_until("04:20");
+        beat.alerts.iter().map(|it| (it.kind, it.at)).collect()
+    };
+    let beat = || Beat::every(HOUR).max_run(4 * HOUR);
+    let certain: Vec<_> = told(beat());
+    assert_eq!(certain, [(AlertKind::Down, at("04:15"))]);
+    assert_eq!(told(beat().gap("04:08", "04:10")), []);
+}

@@ -89,6 +89,8 @@ pub(crate) struct World<'a> {
     failures: u32,
     successes: u32,
     runs: Vec<Run>,
+    /// Until then a run spoke for the job that has gone without an end that counts.
+    held: T,
     ended: Vec<u8>,
     reminded: bool,
     /// Claims that were worked out already: nothing new is known since.
@@ -135,6 +137,7 @@ impl<'a> World<'a> {
             failures: 0,
             successes: 0,
             runs: Vec::new(),
+            held: T::MIN,
             ended: Vec::new(),
             reminded: false,
             known_claims: RefCell::default(),
@@ -208,6 +211,7 @@ impl<'a> World<'a> {
         self.cause = None;
         self.expected = None;
         self.runs.clear();
+        self.held = T::MIN;
     }
 
     fn signal(&mut self, at: T, kind: SignalKind, warning: bool, rid: Rid, happened: Option<T>) {
@@ -236,13 +240,18 @@ impl<'a> World<'a> {
         }
         self.heard = true;
         let run = self.close_run(then, rid);
+        let then = run.map_or(then, |run| then.max(run.start));
         if self.last_end.is_some_and(|end| then < end) {
+            if let Some(run) = run {
+                self.spoke_until(at, run);
+            }
             if kind == SignalKind::Success || warning {
                 self.newer_runs_ended_before(at, run);
             }
             return;
         }
         self.last_end = Some(then);
+        self.held = T::MIN;
         self.row = None;
         self.expected = Some(self.expected_by_the_last_end());
         match (kind, warning) {
@@ -265,15 +274,25 @@ impl<'a> World<'a> {
         match self.runs.iter_mut().find(|run| run.rid == rid) {
             None => self.runs.push(run),
             Some(open) if rid.is_none() && open.start < then => {
-                if !open.told && open.deadline < at {
+                let gone = std::mem::replace(open, run);
+                if !gone.told && gone.deadline < at {
                     // It may have ended in a gap: what it was for is not missed for sure.
                     self.expected = self
                         .expected
-                        .max(Some(next_after_end(self.rules, open.deadline)));
+                        .max(Some(next_after_end(self.rules, gone.deadline)));
                 }
-                *open = run;
+                self.spoke_until(at, gone);
             }
             Some(_) => {}
+        }
+    }
+
+    /// A run has gone without an end that counts: we listened for it all that time.
+    fn spoke_until(&mut self, at: T, run: Run) {
+        let due = self.expected.map(|expected| expected + self.rules.grace);
+        let limit = self.run_limit();
+        if due.is_some_and(|due| due < at && !run.told && run.start <= due + limit) {
+            self.held = at;
         }
     }
 
@@ -493,11 +512,12 @@ impl<'a> World<'a> {
             Some(_) => self.quiet(),
             None => self.quiet().max(row),
         };
-        let claims = self.claims(now, since, due);
-        if self.running_at(claims.down) {
+        let deadline = due.max(self.held);
+        let claims = self.claims(now, since, deadline);
+        if deadline == due && self.running_at(claims.down) {
             return false;
         }
-        self.claim(now, &claims, Cause::Missed, due);
+        self.claim(now, &claims, Cause::Missed, deadline);
         false
     }
 

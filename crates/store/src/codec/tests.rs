@@ -94,13 +94,13 @@ prop_compose! {
         runs in vec(run(), 0..4),
         finished in vec(rid(), 0..4),
         incident in of(incident()),
-        moved_from in of(at()),
+        (moved_from, held_until) in (of(at()), of(at())),
     ) -> State {
         let moved = moved_from.zip(expected_at).map(|(from, to)| Moved { from, to });
         State {
             phase, armed_at, last_signal_at, last_success_at, expected_at, wake_at, failures,
             successes, signals, incidents, alerts, version, last_run, runs, finished, incident,
-            moved,
+            moved, held_until,
         }
     }
 }
@@ -135,7 +135,8 @@ proptest! {
         let nothing_rare = state.runs.is_empty()
             && state.finished.is_empty()
             && state.incident.is_none()
-            && state.moved.is_none();
+            && state.moved.is_none()
+            && state.held_until.is_none();
         prop_assert_eq!(columns.rare.is_none(), nothing_rare);
 
         let mut values = vec![Value::from(ROW)];

@@ -264,6 +264,7 @@ pub(crate) fn state() -> State {
         finished: Vec::new(),
         incident: None,
         moved: None,
+        held_until: None,
     }
 }
 
