@@ -38,6 +38,7 @@ impl World {
     ) -> bool {
         let changes = self.model.take_changes();
         if changes.is_empty() {
+            self.mark(node);
             return false;
         }
         let mut decided = false;
@@ -119,6 +120,7 @@ impl World {
                 Change::Created(_) => {}
             }
         }
+        self.mark(node);
         for (beat, deadline, came) in passed {
             if !opened.iter().any(|(it, ..)| *it == beat) {
                 let text = format!("a signal that came at {came} hides the deadline {deadline}");
@@ -495,8 +497,18 @@ impl World {
         if gap.kind == GapKind::ClockJump {
             return;
         }
-        let from = self.truth.real(node, gap.from.0);
-        let to = self.truth.real(node, gap.to.0);
+        let (from, to) = if self.scenario.nodes > 1 && gap.kind == GapKind::Stopped {
+            // A node that is lost: since its watermark, until the very transaction that says so.
+            let Some(from) = self.leases.came_to(gap.from.0) else {
+                let text = format!("{gap:?} begins where the store knew nobody to be");
+                self.violate("I9 gap", None, text);
+                return;
+            };
+            (from, now)
+        } else {
+            let real = |axis: UnixMicros| self.truth.real(node, axis.0);
+            (real(gap.from), real(gap.to))
+        };
         let slack = GAP_SLACK + span / 500;
         if !self.truth.covered(now, from, to, slack) {
             let text = format!(
@@ -618,6 +630,7 @@ impl World {
             let text = format!("delivery {number} never reached anybody");
             self.violate("I7 undelivered", Some(beat), text);
         }
+        self.check_leases_end();
         for beat in 0..self.truth.beats.len() {
             self.check_beat_end(beat);
         }

@@ -5,6 +5,7 @@
 
 mod check;
 mod faults;
+mod leases;
 pub mod model;
 mod mutants;
 mod outcome;

@@ -48,11 +48,13 @@ pub enum Mutant {
     UnknownForgotten,
     /// Gaps are made up: everything overdue is called unverified.
     AlwaysUnverified,
+    /// A delivery is claimed while somebody else is sending it.
+    ClaimsTaken,
 }
 
 impl Mutant {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 21] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::AckFirst, "ack-first"),
         (Self::SplitFlip, "split-flip"),
         (Self::ProcessedFirst, "processed-first"),
@@ -74,11 +76,15 @@ impl Mutant {
         (Self::StampedLate, "stamped-late"),
         (Self::UnknownForgotten, "unknown-forgotten"),
         (Self::AlwaysUnverified, "always-unverified"),
+        (Self::ClaimsTaken, "claims-taken"),
     ];
 
     /// Whether it shows only where several nodes share a store.
     pub fn needs_nodes(self) -> bool {
-        matches!(self, Self::NoPartialGap | Self::Unfenced)
+        matches!(
+            self,
+            Self::NoPartialGap | Self::Unfenced | Self::ClaimsTaken
+        )
     }
 }
 

@@ -629,10 +629,12 @@ impl Truth {
         }
     }
 
-    /// The true instant of one on a node's axis.
+    /// The true instant of one on a node's axis; the last one, where the database's clock was set back and
+    /// the node began anew on an earlier axis.
     pub(crate) fn real(&self, node: usize, axis: i64) -> i64 {
         let known = &self.axes[node];
-        let after = known.partition_point(|(at, _)| *at <= axis);
+        let after = known.iter().rposition(|(at, _)| *at <= axis);
+        let after = after.map_or(0, |index| index + 1);
         let next = known.get(after).map_or(i64::MAX, |(_, real)| *real);
         match after.checked_sub(1).and_then(|index| known.get(index)) {
             Some((at, real)) => (real + (axis - at)).min(next),

@@ -39,6 +39,29 @@ fn some_seeds_have_several_nodes() {
     assert_eq!(counts, [1, 1, 3, 1, 1, 2]);
 }
 
+/// Whether the first seeds of three nodes notice it as a breach of this promise.
+fn noticed_as(mutant: Mutant, invariant: &str) -> bool {
+    (1..=10).any(|seed| {
+        let mut scenario = scenario(seed, 3);
+        scenario.mutant = Some(mutant);
+        let outcome = live(&scenario);
+        outcome
+            .violations
+            .iter()
+            .any(|it| it.invariant == invariant)
+    })
+}
+
+#[test]
+fn a_node_that_writes_when_its_lease_is_over_is_noticed_by_its_lease() {
+    assert!(noticed_as(Mutant::Unfenced, "I11 lease"));
+}
+
+#[test]
+fn a_delivery_that_two_nodes_hold_is_noticed() {
+    assert!(noticed_as(Mutant::ClaimsTaken, "I7 one claim"));
+}
+
 #[test]
 fn a_lost_node_that_leaves_no_gap_is_noticed() {
     let noticed = (1..=200).any(|seed| {

@@ -124,7 +124,7 @@ impl NodeRow {
     }
 
     /// Takes the node for lost: what it received since its watermark, it will never store.
-    fn lose(&mut self, now: UnixMicros) -> Option<Gap> {
+    fn lose(&mut self, now: UnixMicros) -> Gap {
         self.epoch += 1;
         self.left = true;
         gap(self.watermark, now)
@@ -146,7 +146,7 @@ pub fn cluster_time(
 /// each judgement, before [`asof`]: a lost node holds every judgement back.
 pub fn reap(rows: &mut [NodeRow], now: UnixMicros) -> Vec<Gap> {
     let lost = rows.iter_mut().filter(|row| !row.left && !row.is_live(now));
-    lost.filter_map(|row| row.lose(now)).collect()
+    lost.map(|row| row.lose(now)).collect()
 }
 
 /// Up to when may be judged, where one node may judge up to `wish`: no further than what every node that is
@@ -185,12 +185,12 @@ pub fn join(
         rows.len() - 1
     });
     if !rows[index].left {
-        gaps.extend(rows[index].lose(now));
+        gaps.push(rows[index].lose(now));
     }
     if rows.iter().all(|row| row.left)
         && let Some(alive_until) = alive_until
     {
-        gaps.extend(gap(alive_until, now));
+        gaps.push(gap(alive_until, now));
     }
     let row = &mut rows[index];
     row.epoch += 1;
@@ -215,10 +215,12 @@ pub fn leave(rows: &mut [NodeRow], lease: Lease, now: UnixMicros) -> Result<(), 
     Ok(())
 }
 
-/// A stretch in which a node could not receive: empty ones are none.
-fn gap(from: UnixMicros, to: UnixMicros) -> Option<Gap> {
+/// A stretch in which a node could not receive. Where the database's clock was set back in it, the cluster's
+/// time stood still: what came meanwhile was missed all the same, so it is a gap, of a microsecond.
+fn gap(from: UnixMicros, to: UnixMicros) -> Gap {
     let kind = GapKind::Stopped;
-    (from < to).then_some(Gap { from, to, kind })
+    let to = to.max(UnixMicros(from.0.saturating_add(1)));
+    Gap { from, to, kind }
 }
 
 #[cfg(test)]
@@ -382,6 +384,26 @@ mod tests {
         let again = join(&mut rows, ONE, Some(at(101)), now);
         assert!(again.gaps.contains(&lost(100, 4_000)));
         assert_eq!(rows[0].watermark, at(4_000));
+    }
+
+    #[test]
+    fn an_absence_in_which_the_database_clock_was_set_back_is_a_gap_all_the_same() {
+        let stood_still = Gap {
+            to: UnixMicros(at(101).0 + 1),
+            ..lost(101, 101)
+        };
+        // Killed at 101 s and started 700 ms later, but the clock was set back by more than that.
+        let (mut rows, _, _) = two();
+        let now = cluster_time(&rows, Some(at(101)), UnixMicros(at(101).0 - 1));
+        let again = join(&mut rows, TWO, Some(at(101)), now);
+        assert_eq!(again.gaps, vec![stood_still]);
+        // Everybody left for an hour, in which the clock was set back by two.
+        let (mut rows, one, two) = two();
+        leave(&mut rows, one, at(101)).unwrap();
+        leave(&mut rows, two, at(101)).unwrap();
+        let now = cluster_time(&rows, Some(at(101)), at(-3_499));
+        let first = join(&mut rows, ONE, Some(at(101)), now);
+        assert_eq!(first.gaps, vec![stood_still]);
     }
 
     #[test]

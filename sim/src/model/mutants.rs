@@ -32,6 +32,8 @@ pub enum ModelMutant {
     DuplicateCounts,
     /// A signal hides the deadline that passed before it.
     NoEarlierJudgement,
+    /// A delivery is claimed while another claim of it holds.
+    ClaimsTaken,
 }
 
 /// The mutant that is on, if any.
@@ -90,6 +92,10 @@ impl Mutant {
 
     pub(super) fn forgets_nonces(&self) -> bool {
         self.is(ModelMutant::DuplicateCounts)
+    }
+
+    pub(super) fn claims_what_is_taken(&self) -> bool {
+        self.is(ModelMutant::ClaimsTaken)
     }
 
     pub(super) fn never_judges_first(&self) -> bool {

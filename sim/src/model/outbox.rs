@@ -309,6 +309,8 @@ impl Model {
         let (outbox, now, at_most) = (&self.outbox, wish.now, wish.per_channel);
         let due = if self.mutant.lets_up_overtake() {
             outbox.due_unordered(channel, now, at_most)
+        } else if self.mutant.claims_what_is_taken() {
+            outbox.due(channel, wish.lease_until, at_most)
         } else if kind.is_some_and(|kind| wish.digest_kinds.contains(kind)) {
             outbox.due_with_following(channel, now, at_most)
         } else {

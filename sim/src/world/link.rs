@@ -204,6 +204,21 @@ impl World {
         }
     }
 
+    /// A transaction is over; whether it was stored, and then by whom it may be.
+    fn written<T>(
+        &mut self,
+        node: usize,
+        held: Option<Held>,
+        result: &model::Result<T>,
+        judges: bool,
+    ) -> bool {
+        let stored = is_stored(result);
+        if stored {
+            self.check_write(node, held, judges);
+        }
+        stored
+    }
+
     /// A process dies: what the database was asked for already, it may do all the same.
     pub(crate) fn leave_behind(&mut self, node: usize) {
         let Some(run) = &mut self.nodes[node].run else {
@@ -229,6 +244,7 @@ impl World {
             #[cfg(feature = "mutants")]
             Op::ElapseRead(due, read) => {
                 let result = self.model.elapse_write(held, &due, &read);
+                self.written(node, held, &result, true);
                 self.absorb(node, &[], Some(due.asof));
                 Some(Happened::Elapsed(
                     due.heartbeats,
@@ -236,10 +252,9 @@ impl World {
                 ))
             }
             Op::Claim(wish) => {
-                let mut result = self
-                    .model
-                    .claim(held, &wish)
-                    .map_err(|error| trouble(&error));
+                let result = self.model.claim(held, &wish);
+                self.written(node, held, &result, false);
+                let mut result = result.map_err(|error| trouble(&error));
                 self.absorb(node, &[], None);
                 if let Ok(rows) = &mut result {
                     self.check_claimed(rows, &wish);
@@ -252,8 +267,7 @@ impl World {
                 let own: Vec<i64> = rows.iter().map(|row| row.claim).collect();
                 let result = self.model.finish(held, &rows);
                 self.absorb(node, &[], None);
-                let stored = !matches!(&result, Err(error) if trouble_text(error));
-                if stored {
+                if self.written(node, held, &result, false) {
                     self.check_finished(&rows, &own);
                 }
                 Some(Happened::Finished(result.map_err(|_| finished)))
@@ -300,6 +314,7 @@ impl World {
         }
         self.recorded_to = record.watermark.0;
         let result = self.model.record(held, &record);
+        self.written(node, held, &result, true);
         self.renewed(node, held, result.is_ok());
         let stored = self.absorb(node, tries, None);
         self.second_half(node);
@@ -337,6 +352,7 @@ impl World {
             }
         }
         let result = self.model.elapse(held, &due);
+        self.written(node, held, &result, true);
         self.renewed(node, held, result.is_ok());
         let decided = self.absorb(node, &[], Some(due.asof));
         self.second_half(node);
@@ -432,6 +448,7 @@ impl World {
             Some(Mutant::GapAfterDecision) => Some(Broken::GapAfterDecision),
             Some(Mutant::UpOvertakesDown) => Some(Broken::UpOvertakesDown),
             Some(Mutant::SignalHidesDeadline) => Some(Broken::NoEarlierJudgement),
+            Some(Mutant::ClaimsTaken) => Some(Broken::ClaimsTaken),
             _ => None,
         });
     }
@@ -456,10 +473,13 @@ fn trouble(error: &model::Error) -> Trouble {
     }
 }
 
-/// Whether nothing was stored.
-fn trouble_text(error: &model::Error) -> bool {
-    !matches!(
-        error,
-        model::Error::Store(nightbeat_store::StoreError::Unknown(_))
-    )
+/// Whether it was stored, also where nobody is told.
+fn is_stored<T>(result: &model::Result<T>) -> bool {
+    let unknown = |error: &model::Error| {
+        matches!(
+            error,
+            model::Error::Store(nightbeat_store::StoreError::Unknown(_))
+        )
+    };
+    result.as_ref().err().is_none_or(unknown)
 }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use nightbeat_domain::{ChannelId, HeartbeatId, ProjectId, UnixMicros};
 
+use crate::leases::Leases;
 use crate::model::Model;
 use crate::mutants::Mutant;
 use crate::outcome::{Outcome, Violation};
@@ -25,6 +26,7 @@ use jobs::{Job, Message};
 pub(crate) use link::{Carried, Weather};
 use node::Node;
 use receivers::Receiver;
+pub(crate) use troubles::node_id;
 
 /// How many violations are kept: the first ones say most.
 const VIOLATIONS_MAX: usize = 20;
@@ -43,6 +45,7 @@ pub(crate) struct World {
     pub(crate) channels: HashMap<ChannelId, usize>,
     pub(crate) numbers: HashMap<HeartbeatId, usize>,
     pub(crate) truth: Truth,
+    pub(crate) leases: Leases,
     pub(crate) outcome: Outcome,
     planned: Vec<(usize, Planned)>,
     /// How far the clock of a database that several nodes share is ahead.
@@ -90,6 +93,7 @@ impl World {
             channels: HashMap::new(),
             numbers: HashMap::new(),
             truth: Truth::new(scenario, begins_at),
+            leases: Leases::new(scenario.nodes),
             outcome: Outcome::new(scenario),
             planned: plan(scenario),
             database_ahead: 0,

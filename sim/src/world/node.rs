@@ -256,8 +256,9 @@ impl World {
             return None;
         }
         let now = self.cluster_time();
-        let lease = self.model.join(super::troubles::node_id(node), now).ok()?;
+        let lease = self.model.join(super::node_id(node), now).ok()?;
         self.absorb(node, &[], None);
+        self.check_joined(node, lease, now);
         Some((Some(now), Some(lease)))
     }
 
@@ -480,8 +481,11 @@ impl World {
             let now = self.cluster_time();
             let held = crate::model::Held { lease, now };
             // One that is fenced already has nothing to leave.
-            let _ = self.model.leave(held, &[]);
+            let left = self.model.leave(held, &[]);
             self.absorb(node, &[], None);
+            if left.is_ok() {
+                self.check_left(node, held);
+            }
         }
         self.reset(run.pending);
         self.agenda.after(down, Event::Start(node));
