@@ -16,10 +16,6 @@ use crate::world::{Carried, World};
 /// A gap may be larger than the trouble behind it by the beat of the alive row and what a commit takes.
 const GAP_SLACK: i64 = 8 * SECOND;
 
-/// Of the hash of what happens to a heartbeat (FNV-1a over words).
-const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;
-
 /// How far one of several nodes may lag behind: it is lost a lease after its last transaction, and what it
 /// said in that may be a lease old.
 const LAG_MAX: i64 = 23 * SECOND;
@@ -54,10 +50,10 @@ impl World {
                     ignored,
                     ..
                 } => {
-                    decided = true;
                     let Some(beat) = self.numbers.get(&heartbeat).copied() else {
                         continue;
                     };
+                    decided |= self.springs(beat);
                     let arrived = tries.find(|carried| {
                         let message = &self.messages[carried.tried.message];
                         message.heartbeat == beat
@@ -78,10 +74,10 @@ impl World {
                     self.stored(beat, &signal, came, ignored.is_some());
                 }
                 Change::Incident { heartbeat, change } => {
-                    decided = true;
                     let Some(beat) = self.numbers.get(&heartbeat).copied() else {
                         continue;
                     };
+                    decided |= self.springs(beat);
                     self.incident(beat, change, &mut opened);
                 }
                 Change::Queued {
@@ -106,6 +102,9 @@ impl World {
                         },
                     );
                     let sequence = snapshot.alert.sequence;
+                    self.tell_beat(beat, 0, || {
+                        format!("alert {sequence} for channel {channel}, fallback {fallback}")
+                    });
                     if !fallback && !alerts.contains(&(beat, sequence)) {
                         alerts.push((beat, sequence));
                         self.alert(beat, &snapshot);
@@ -114,6 +113,8 @@ impl World {
                 Change::Cancelled { number } => {
                     if let Some(row) = self.truth.rows.get_mut(&number) {
                         row.cancelled = true;
+                        let (beat, channel) = (row.heartbeat, row.channel);
+                        self.tell_beat(beat, 0, || format!("cancelled for channel {channel}"));
                     }
                 }
                 Change::Gap(gap) => self.gap(node, gap),
@@ -149,7 +150,12 @@ impl World {
                 signal.kind, signal.received_at.0, signal.claimed_at
             )
         });
-        self.trace_beat(beat, 0, &[signal.kind as u64, signal.received_at.0 as u64]);
+        self.tell_beat(beat, 0, || {
+            format!(
+                "{:?} stamped {}, claimed {:?}, ignored {ignored}",
+                signal.kind, signal.received_at, signal.claimed_at
+            )
+        });
         let before = self.truth.beats[beat].open;
         self.truth.signal(beat, signal, stamp, ignored, now);
         // One that came in time, while *down* was already claimed.
@@ -180,12 +186,7 @@ impl World {
         let now = self.agenda.now;
         self.truth
             .fact(now, Some(beat), || format!("incident: {change:?}"));
-        let about = match &change {
-            IncidentChange::Opened { cause, claim, .. } => [1, *cause as u64, *claim as u64],
-            IncidentChange::Confirmed { .. } => [2, 0, 0],
-            IncidentChange::Closed { .. } => [3, 0, 0],
-        };
-        self.trace_beat(beat, 0, &about);
+        self.tell_beat(beat, 0, || format!("{change:?}"));
         match change {
             IncidentChange::Opened {
                 number,
@@ -262,15 +263,7 @@ impl World {
             self.violate("I5 alerts", Some(beat), text);
         }
         self.truth.beats[beat].last_alert = Some((alert.sequence, alert.kind));
-        self.trace_beat(
-            beat,
-            0,
-            &[
-                u64::from(alert.sequence),
-                alert.kind as u64,
-                alert.deadline.map_or(0, |at| at.0 as u64),
-            ],
-        );
+        self.tell_beat(beat, 0, || format!("{alert:?}"));
         let timed = alert.incident.as_ref().map(|it| it.cause);
         let timed = timed.filter(|cause| matches!(cause, Cause::Missed | Cause::Overran));
         let (Some(cause), Some(deadline)) = (timed, alert.deadline) else {
@@ -392,13 +385,24 @@ impl World {
         !self.truth.gaps_in(since, deadline).is_empty()
     }
 
-    /// What happens to a heartbeat, in its own order: I12 compares it.
-    pub(crate) fn trace_beat(&mut self, beat: usize, to: usize, facts: &[u64]) {
+    /// What happens to a heartbeat, in its own order: I12 compares it. `to`: 0, or a receiver's number from
+    /// 1.
+    pub(crate) fn tell_beat(&mut self, beat: usize, to: usize, fact: impl FnOnce() -> String) {
+        if self.scenario.steady_without.is_none() {
+            return;
+        }
         let truth = &self.truth.beats[beat];
         let key = (truth.project, truth.number, to);
-        let hash = self.outcome.beats.entry(key).or_insert(FNV_START);
-        for fact in facts {
-            *hash = (*hash ^ fact).wrapping_mul(FNV_PRIME).rotate_left(5);
+        let at = self.agenda.now;
+        let history = self.outcome.histories.entry(key).or_default();
+        history.push(format!("{at}: {}", fact()));
+    }
+
+    /// How each heartbeat ends: I12 compares it.
+    pub(crate) fn tell_states(&mut self) {
+        for beat in 0..self.truth.beats.len() {
+            let state = self.model.state(self.truth.beats[beat].id).cloned();
+            self.tell_beat(beat, 0, || format!("{state:?}"));
         }
     }
 

@@ -3,6 +3,7 @@
 //! One seed decides everything. What a run found can be seen again by its seed.
 #![forbid(unsafe_code)]
 
+mod apart;
 mod check;
 mod faults;
 mod leases;
@@ -15,6 +16,7 @@ mod shrink;
 mod truth;
 mod world;
 
+pub use apart::live_apart;
 pub use faults::{Fault, Faults};
 pub use mutants::Mutant;
 pub use outcome::{Outcome, Violation};

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, Subcommand};
-use nightbeat_sim::{Faults, Mutant, Outcome, Scenario, live, shrink};
+use nightbeat_sim::{Faults, Mutant, Outcome, Scenario, live, live_apart, shrink};
 
 /// Years of bad luck for Nightbeat's engine, in minutes. One seed decides everything.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ struct Arguments {
     /// Something to break on purpose.
     #[arg(long, global = true)]
     mutant: Option<Mutant>,
+    /// Live each seed twice, the second time without one of its projects: the others must not notice.
+    #[arg(long, global = true)]
+    apart: bool,
     /// Show violations as they are, without making their scenarios small first.
     #[arg(long, global = true)]
     no_shrink: bool,
@@ -54,6 +57,15 @@ impl Arguments {
         scenario.nodes = self.nodes.unwrap_or(scenario.nodes);
         scenario.mutant = self.mutant;
         scenario
+    }
+
+    fn live(&self, scenario: &Scenario) -> Outcome {
+        let compared = scenario.mutant.is_some_and(Mutant::needs_comparison);
+        if self.apart || compared {
+            live_apart(scenario)
+        } else {
+            live(scenario)
+        }
     }
 }
 
@@ -82,7 +94,7 @@ fn seeds(arguments: &Arguments) -> bool {
                     if number >= arguments.seeds {
                         return;
                     }
-                    let outcome = live(&arguments.scenario(arguments.seed + number));
+                    let outcome = arguments.live(&arguments.scenario(arguments.seed + number));
                     let mut found = found
                         .lock()
                         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -113,8 +125,8 @@ fn seeds(arguments: &Arguments) -> bool {
 fn show(arguments: &Arguments, seed: u64) {
     let mut scenario = arguments.scenario(seed);
     scenario.trace = true;
-    let (small, outcome) = if arguments.no_shrink {
-        let outcome = live(&scenario);
+    let (small, outcome) = if arguments.no_shrink || arguments.apart {
+        let outcome = arguments.live(&scenario);
         (scenario, outcome)
     } else {
         shrink(&scenario)
@@ -179,10 +191,15 @@ fn figures(arguments: &Arguments, sum: &Outcome, broken: &[u64]) {
 }
 
 /// What is wrong without the mutant too says nothing about it.
-fn clean_without(scenario: &Scenario) -> bool {
+fn clean_without(arguments: &Arguments, scenario: &Scenario, mutant: Mutant) -> bool {
     let mut whole = scenario.clone();
     whole.mutant = None;
-    live(&whole).violations.is_empty()
+    let outcome = if mutant.needs_comparison() {
+        live_apart(&whole)
+    } else {
+        arguments.live(&whole)
+    };
+    outcome.violations.is_empty()
 }
 
 /// Breaks each promise; whether each was noticed.
@@ -197,9 +214,9 @@ fn mutants(arguments: &Arguments) -> bool {
             if mutant.needs_nodes() {
                 scenario.nodes = 3;
             }
-            let outcome = live(&scenario);
+            let outcome = arguments.live(&scenario);
             if let Some(violation) = outcome.violations.first()
-                && clean_without(&scenario)
+                && clean_without(arguments, &scenario, mutant)
             {
                 caught = Some((number + 1, violation.invariant));
                 break;

@@ -50,11 +50,15 @@ pub enum Mutant {
     AlwaysUnverified,
     /// A delivery is claimed while somebody else is sending it.
     ClaimsTaken,
+    /// A project's maintenance holds for all projects.
+    SharedMaintenance,
+    /// Who acknowledges an incident acknowledges those of all other projects too.
+    SharedAcknowledgement,
 }
 
 impl Mutant {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 24] = [
         (Self::AckFirst, "ack-first"),
         (Self::SplitFlip, "split-flip"),
         (Self::ProcessedFirst, "processed-first"),
@@ -77,7 +81,15 @@ impl Mutant {
         (Self::UnknownForgotten, "unknown-forgotten"),
         (Self::AlwaysUnverified, "always-unverified"),
         (Self::ClaimsTaken, "claims-taken"),
+        (Self::SharedMaintenance, "shared-maintenance"),
+        (Self::SharedAcknowledgement, "shared-acknowledgement"),
     ];
+
+    /// Whether it shows only where a world is compared with itself without one of its projects
+    /// ([`crate::live_apart`]).
+    pub fn needs_comparison(self) -> bool {
+        self == Self::SharedAcknowledgement
+    }
 
     /// Whether it shows only where several nodes share a store.
     pub fn needs_nodes(self) -> bool {

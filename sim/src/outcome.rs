@@ -82,10 +82,10 @@ pub struct Outcome {
     pub gap_share: f64,
     /// Of everything that happened, in order.
     pub hash: u64,
-    /// Of each heartbeat, by its project and its number: of all that happened to it, in its own order,
-    /// without the instants at which it was decided. Under 0 what was decided, under each receiver's
-    /// number what that was told.
-    pub beats: BTreeMap<(usize, usize, usize), u64>,
+    /// In a steady world, of each heartbeat, by its project and its number: all that happened to it, in its
+    /// own order, with its instants. Under 0 what was stored and decided, under each receiver's number from
+    /// 1 what that was told.
+    pub histories: BTreeMap<(usize, usize, usize), Vec<String>>,
     /// Broken promises.
     pub violations: Vec<Violation>,
 }

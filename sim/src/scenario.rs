@@ -46,6 +46,9 @@ pub struct Scenario {
     pub without: Vec<usize>,
     /// This project does not exist: no heartbeats, no people. To compare what happens to the others.
     pub absent: Option<usize>,
+    /// Nothing that all projects share takes longer because of this one, whether it exists or not, and only
+    /// the others spring traps: what still differs without it is an effect of one project on another.
+    pub steady_without: Option<usize>,
     /// It ends after this much of it, in microseconds, without a look at the end. For shrinking.
     pub cut: Option<i64>,
     /// Keep the last facts, to show them.
@@ -71,9 +74,15 @@ impl Scenario {
             only: Vec::new(),
             without: Vec::new(),
             absent: None,
+            steady_without: None,
             cut: None,
             trace: false,
         }
+    }
+
+    /// Whether this project may decide when bad luck strikes.
+    pub(crate) fn springs(&self, project: usize) -> bool {
+        self.steady_without != Some(project)
     }
 
     pub(crate) fn random(&self, purpose: &str, number: u64) -> Random {
@@ -392,8 +401,11 @@ pub(crate) struct Planned {
     pub(crate) trouble: Trouble,
 }
 
+/// How many projects there are.
+pub(crate) const PROJECTS: usize = 3;
+
 /// How many channels there are: two of each project.
-pub(crate) const CHANNELS: usize = 6;
+pub(crate) const CHANNELS: usize = 2 * PROJECTS;
 
 /// All bad luck of a scenario, in no order. Its numbers are the same whatever is switched off.
 pub(crate) fn plan(scenario: &Scenario) -> Vec<(usize, Planned)> {

@@ -327,9 +327,11 @@ impl Model {
 
     /// The project's maintenance windows, in the order of the real stores' index.
     pub(super) fn maintenance(&self, project: nightbeat_domain::ProjectId) -> Vec<Maintenance> {
-        let windows = self.windows.get(&project);
-        let windows = windows.into_iter().flat_map(BTreeMap::values);
+        let shared = self.mutant.shares_maintenance();
+        let windows = self.windows.iter();
+        let windows = windows.filter(|(of, _)| **of == project || shared);
         windows
+            .flat_map(|(_, windows)| windows.values())
             .map(|window| Maintenance {
                 from: window.from,
                 to: window.to,

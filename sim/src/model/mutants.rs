@@ -34,6 +34,10 @@ pub enum ModelMutant {
     NoEarlierJudgement,
     /// A delivery is claimed while another claim of it holds.
     ClaimsTaken,
+    /// A project's maintenance holds for all projects.
+    SharedMaintenance,
+    /// Who acknowledges an incident acknowledges those of all other projects too.
+    SharedAcknowledgement,
 }
 
 /// The mutant that is on, if any.
@@ -96,6 +100,14 @@ impl Mutant {
 
     pub(super) fn claims_what_is_taken(&self) -> bool {
         self.is(ModelMutant::ClaimsTaken)
+    }
+
+    pub(super) fn shares_maintenance(&self) -> bool {
+        self.is(ModelMutant::SharedMaintenance)
+    }
+
+    pub(super) fn shares_acknowledgements(&self) -> bool {
+        self.is(ModelMutant::SharedAcknowledgement)
     }
 
     pub(super) fn never_judges_first(&self) -> bool {

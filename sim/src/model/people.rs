@@ -152,6 +152,9 @@ impl Model {
             model.undo.push(before);
             let (effects, effective) = step_on(heartbeat, &mut row.hot, step, now);
             let wake_at = row.hot.state.wake_at;
+            if *step == Step::Acknowledge && model.mutant.shares_acknowledgements() {
+                model.acknowledge_others(project);
+            }
             let deliveries = model.store_effects(heartbeat, &effects, false)?;
             Ok(Some(Taken {
                 watched: Watched { heartbeat, wake_at },
@@ -159,6 +162,17 @@ impl Model {
                 effective,
             }))
         })
+    }
+
+    /// A mutant: acknowledges what is open in all other projects.
+    fn acknowledge_others(&mut self, project: ProjectId) {
+        let rows = self.heartbeats.iter_mut();
+        for (id, row) in rows.filter(|(_, row)| row.project != project) {
+            let before = Undo::Hot(*id, Box::new(row.hot.clone()));
+            self.undo.push(before);
+            let settings = Arc::clone(&row.hot.settings);
+            control::acknowledge(&settings, &mut row.hot.state);
+        }
     }
 
     /// Removes a heartbeat. Its open incident is closed; its incidents, and alerts that are on their way,

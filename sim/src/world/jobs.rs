@@ -289,7 +289,8 @@ impl World {
             }
             return;
         }
-        if self.jobs[heartbeat].random.chance(0.03) {
+        // A body on its way holds everybody's judgements up for a moment: that is meant.
+        if self.jobs[heartbeat].random.chance(0.03) && self.springs(heartbeat) {
             self.announce(tried, node, since);
         } else {
             self.put(node, tried, None, since);

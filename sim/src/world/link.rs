@@ -50,6 +50,9 @@ pub(crate) struct Link {
     busy: bool,
     /// What the clocks said when it was asked for.
     asked: Option<Reading>,
+    /// What the clocks said when the last one was asked for that told the database's time. In a steady world
+    /// only the first of each turn tells it: what one turn stores moves the time that the next one is told.
+    told: Option<Reading>,
     /// Which lives of which nodes it knows of.
     generation: u64,
     /// The last transaction that renewed the lease: when it was asked for, and the database's time in it.
@@ -105,7 +108,9 @@ impl World {
         run.link.busy = true;
         run.link.asked = Some(asked);
         let (until, slow) = weather.slow;
-        let span = if now < until {
+        let span = if self.is_steady() {
+            0
+        } else if now < until {
             self.random.span(100, slow)
         } else {
             self.random.span(100, 6 * MS)
@@ -146,10 +151,17 @@ impl World {
 
     fn killed_before(&mut self, node: usize, op: &Op) -> bool {
         match op {
-            Op::Record(_, record, _) if !record.arrivals.is_empty() => {
-                self.trapped(node, Site::BeforeCommit)
+            Op::Record(_, _, tries) => {
+                let mut beats = tries
+                    .iter()
+                    .map(|it| self.messages[it.tried.message].heartbeat);
+                beats.any(|beat| self.springs(beat)) && self.trapped(node, Site::BeforeCommit)
             }
-            Op::Finish(_) => self.trapped(node, Site::BeforeFinish),
+            Op::Finish(finished) => {
+                let rows = finished.iter().map(|it| self.truth.rows.get(&it.number));
+                let mut rows = rows.map(|row| row.is_none_or(|row| self.springs(row.heartbeat)));
+                rows.any(|springs| springs) && self.trapped(node, Site::BeforeFinish)
+            }
             _ => false,
         }
     }
@@ -157,13 +169,17 @@ impl World {
     fn set_fault(&mut self, node: usize, op: &Op) {
         let now = self.agenda.now;
         let weather = self.truth.weather[node];
-        if now < weather.fails.0 && self.random.chance(weather.fails.1) {
+        if self.is_steady() && matches!(op, Op::WatchList | Op::Overdue(..)) {
+            // No transaction: what went wrong would be left for another.
+            return;
+        }
+        if now < weather.fails.0 && self.strikes(node, weather.fails.1) {
             self.outcome.store_faults += 1;
             self.model.fail_next(Fault::Refuse);
-        } else if now < weather.mute.0 && self.random.chance(weather.mute.1) {
+        } else if now < weather.mute.0 && self.strikes(node, weather.mute.1) {
             self.outcome.store_faults += 1;
             self.model.fail_next(Fault::LoseAnswer);
-        } else if now < weather.mute_at_start && carries_start(op) {
+        } else if now < weather.mute_at_start && self.carries_start(op) {
             self.truth.worsen(now, now + SECOND);
             self.truth.weather[node].mute_at_start = 0;
             self.outcome.store_faults += 1;
@@ -171,8 +187,20 @@ impl World {
         }
     }
 
+    fn carries_start(&self, op: &Op) -> bool {
+        let Op::Record(_, _, tries) = op else {
+            return false;
+        };
+        let mut sent = tries.iter().map(|it| &self.messages[it.tried.message]);
+        sent.any(|it| it.kind == SignalKind::Start && self.springs(it.heartbeat))
+    }
+
     fn result(&mut self, life: Life, happened: Happened) {
-        let latency = self.random.within(10, 200);
+        let latency = if self.is_steady() {
+            0
+        } else {
+            self.random.within(10, 200)
+        };
         self.agenda
             .after(latency, Event::Result(life, Box::new(happened)));
     }
@@ -191,10 +219,15 @@ impl World {
 
     /// A transaction was answered; `stored`: as one that renewed the lease.
     fn renewed(&mut self, node: usize, held: Option<Held>, stored: bool) {
+        let steady = self.is_steady();
         if let (Some(held), Some(run)) = (held, &mut self.nodes[node].run)
             && stored
         {
-            run.link.renewed = run.link.asked.map(|asked| (asked, held.now));
+            let again = run.link.told == run.link.asked;
+            run.link.told = run.link.asked;
+            if !(again && steady) {
+                run.link.renewed = run.link.asked.map(|asked| (asked, held.now));
+            }
             // Each transaction reads all nodes. What one was told to watch that is lost, others must watch.
             let generation = generation(self.model.nodes());
             let known = std::mem::replace(&mut run.link.generation, generation);
@@ -228,7 +261,7 @@ impl World {
             return;
         }
         if let Some(op) = run.link.queue.pop_front()
-            && self.random.chance(0.5)
+            && self.strikes(node, 0.5)
         {
             self.set_fault(node, &op);
             drop(self.perform(node, op));
@@ -447,6 +480,8 @@ impl World {
             Some(Mutant::Unfenced) => Some(Broken::UnfencedLease),
             Some(Mutant::GapAfterDecision) => Some(Broken::GapAfterDecision),
             Some(Mutant::UpOvertakesDown) => Some(Broken::UpOvertakesDown),
+            Some(Mutant::SharedMaintenance) => Some(Broken::SharedMaintenance),
+            Some(Mutant::SharedAcknowledgement) => Some(Broken::SharedAcknowledgement),
             Some(Mutant::SignalHidesDeadline) => Some(Broken::NoEarlierJudgement),
             Some(Mutant::ClaimsTaken) => Some(Broken::ClaimsTaken),
             _ => None,
@@ -456,14 +491,6 @@ impl World {
     #[cfg(not(feature = "mutants"))]
     #[expect(clippy::unused_self, reason = "the feature looks at it")]
     pub(super) fn set_mutant(&self) {}
-}
-
-fn carries_start(op: &Op) -> bool {
-    let Op::Record(_, record, _) = op else {
-        return false;
-    };
-    let mut kinds = record.arrivals.iter().map(|arrival| arrival.signal.kind);
-    kinds.any(|kind| kind == SignalKind::Start)
 }
 
 fn trouble(error: &model::Error) -> Trouble {

@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::mutants::Mutant;
 use crate::outcome::{Outcome, Violation};
 use crate::random::Random;
-use crate::scenario::{DAY, HOUR, MINUTE, Planned, SECOND, Scenario, Spec, plan};
+use crate::scenario::{DAY, HOUR, MINUTE, PROJECTS, Planned, SECOND, Scenario, Spec, plan};
 use crate::truth::Truth;
 
 use agenda::Agenda;
@@ -99,7 +99,9 @@ impl World {
             database_ahead: 0,
             random: scenario.random("world", 0),
             recorded_to: i64::MAX,
-            whims: (0..3).map(|n| scenario.random("whim", n)).collect(),
+            whims: (0..PROJECTS as u64)
+                .map(|n| scenario.random("whim", n))
+                .collect(),
             network: (0, 0.0),
             scenario: scenario.clone(),
         }
@@ -164,6 +166,25 @@ impl World {
         cfg!(feature = "mutants") && self.scenario.mutant == Some(mutant)
     }
 
+    /// Whether what happens to a heartbeat may decide when bad luck strikes.
+    pub(crate) fn springs(&self, beat: usize) -> bool {
+        self.scenario.springs(self.jobs[beat].spec.project)
+    }
+
+    /// Whether what all share takes the same time, whatever is done.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.scenario.steady_without.is_some()
+    }
+
+    /// Whether bad luck of this share strikes a node now. In a steady world it hangs on the instant alone.
+    pub(crate) fn strikes(&mut self, node: usize, share: f64) -> bool {
+        if self.is_steady() {
+            let instant = self.agenda.now as u64 ^ (node as u64) << 60;
+            return self.scenario.random("strike", instant).chance(share);
+        }
+        self.random.chance(share)
+    }
+
     pub(crate) fn violate(
         &mut self,
         invariant: &'static str,
@@ -196,6 +217,7 @@ impl World {
         if self.outcome.violations.is_empty() && self.scenario.cut.is_none() {
             self.check_end();
         }
+        self.tell_states();
         self.outcome.hash = self.agenda.hash;
         self.outcome.check_days = self.jobs.len() as f64 * f64::from(self.scenario.days);
         self.truth.figures(self.agenda.now, &mut self.outcome);

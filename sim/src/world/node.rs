@@ -34,6 +34,12 @@ const JOIN_AGAIN_AFTER: i64 = SECOND;
 
 /// How long one of several nodes that is gone may still matter: its lease, and what notices that it is over.
 const LOST_FOR: i64 = 12 * SECOND;
+/// In a steady world the loop turns at fixed instants, this far apart: more than a second and what an axis
+/// may be slewed in it, so that each turn tells the store that receiving works and asks it what to send,
+/// whatever else there is to do.
+const STEADY_TURN: i64 = 1_100 * MS;
+/// The loops of several nodes turn this long after each other.
+const STEADY_NODE: i64 = 300 * MS;
 const SIGNALS_MAX: usize = 100_000;
 
 /// A signal that stands later than this after it reached the machine was held up by us.
@@ -252,7 +258,7 @@ impl World {
             return Some((self.model.open_alone(), None));
         }
         let weather = self.truth.weather[node];
-        if self.agenda.now < weather.fails.0 && self.random.chance(weather.fails.1) {
+        if self.agenda.now < weather.fails.0 && self.strikes(node, weather.fails.1) {
             return None;
         }
         let now = self.cluster_time();
@@ -320,12 +326,22 @@ impl World {
     /// The loop is to turn at `at`, or earlier.
     pub(crate) fn wake(&mut self, node: usize, at: i64) {
         let life = self.life(node);
+        let at = self.turn_from(node, at);
         let Some(run) = &mut self.nodes[node].run else {
             return;
         };
         if run.begun && at < run.turn_at {
             run.turn_at = at;
             self.agenda.at(at, Event::Turn(life));
+        }
+    }
+
+    /// The first instant from `at` on at which a loop may turn.
+    fn turn_from(&self, node: usize, at: i64) -> i64 {
+        if self.is_steady() {
+            at + (node as i64 * STEADY_NODE - at).rem_euclid(STEADY_TURN)
+        } else {
+            at
         }
     }
 
@@ -349,7 +365,8 @@ impl World {
         } else {
             run.happened.push_back(happened);
         }
-        let at = (self.agenda.now + 20).max(resumes);
+        let soon = if self.is_steady() { 0 } else { 20 };
+        let at = (self.agenda.now + soon).max(resumes);
         self.wake(life.node, at);
     }
 
@@ -357,13 +374,14 @@ impl World {
         if !self.lives(life) {
             return;
         }
+        let resumes = self.turn_from(life.node, self.nodes[life.node].paused_until);
         let node = &mut self.nodes[life.node];
         let Some(run) = &mut node.run else { return };
         if run.turn_at != self.agenda.now {
             return;
         }
         if node.paused_until > self.agenda.now {
-            run.turn_at = node.paused_until;
+            run.turn_at = resumes;
             let at = run.turn_at;
             self.agenda.at(at, Event::Turn(life));
             return;
@@ -388,6 +406,11 @@ impl World {
         let stamped_late = self.broken(Mutant::StampedLate);
         let no_watermark = self.broken(Mutant::NoWatermark);
         let ack_first = self.broken(Mutant::AckFirst);
+        if self.is_steady() {
+            // An axis that is slewed back holds still at the latest instant that anyone has asked for:
+            // somebody always asks right before.
+            let _ = self.axis(node);
+        }
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
@@ -439,17 +462,20 @@ impl World {
         let at = self.agenda.now;
         self.truth.running(at, node, now.0);
         self.say_ready(node, at);
+        let steady = self.is_steady();
         let Some(run) = self.nodes[node].run.as_mut() else {
             return;
         };
+        // What is under way may be anybody's: where nobody may hold it up, it takes all its time.
         if let Some((until, down)) = run.draining
-            && ((run.closed && run.engine.is_drained()) || at >= until)
+            && ((run.closed && run.engine.is_drained() && !steady) || at >= until)
         {
             self.stop(node, down);
             return;
         }
         let tick = run.engine.next_tick(now).since(now);
-        self.wake(node, at + tick.as_micros() as i64);
+        let tick = if steady { 1 } else { tick.as_micros() as i64 };
+        self.wake(node, at + tick);
     }
 
     /// The node says whether it is ready; while it stands still, it says nothing.
@@ -530,8 +556,15 @@ impl World {
     }
 
     fn take_in(&mut self, node: usize, reading: Reading, happened: Happened) {
-        let claimed_trap = matches!(&happened, Happened::Claimed(Ok(rows)) if !rows.is_empty());
-        if claimed_trap && self.trapped(node, Site::Claimed) {
+        let claimed = match &happened {
+            Happened::Claimed(Ok(rows)) => rows.as_slice(),
+            _ => &[],
+        };
+        let beats = claimed
+            .iter()
+            .map(|row| self.numbers.get(&row.snapshot.heartbeat.id));
+        let mut beats = beats.map(|beat| beat.is_none_or(|beat| self.springs(*beat)));
+        if beats.any(|springs| springs) && self.trapped(node, Site::Claimed) {
             return;
         }
         let fenced = matches!(
@@ -840,11 +873,13 @@ impl World {
             self.answer(node, tried, false);
             return;
         }
-        if self.trapped(node, Site::Received) {
+        if self.springs(heartbeat) && self.trapped(node, Site::Received) {
             return;
         }
         self.wake(node, at + 20);
-        if let Some((until, span, aimed)) = self.nodes[node].pause_trap {
+        if let Some((until, span, aimed)) = self.nodes[node].pause_trap
+            && self.springs(heartbeat)
+        {
             let deadline = self.truth.beats[heartbeat].deadline();
             let passes = deadline.is_some_and(|it| stamp.0 <= it && it < stamp.0 + span);
             if at > until || passes || !aimed {

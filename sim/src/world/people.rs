@@ -20,13 +20,10 @@ use super::receivers::Receiver;
 use super::{World, project_id};
 use crate::faults::Fault;
 use crate::model::Error;
-use crate::scenario::{CALM, CHANNELS, HOUR, MINUTE, SECOND, Spec};
+use crate::scenario::{CALM, CHANNELS, HOUR, MINUTE, PROJECTS, SECOND, Spec};
 
 /// How often someone in a project does something.
 const ACTS_EVERY: i64 = 90 * MINUTE;
-
-/// How many projects there are.
-const PROJECTS: usize = 3;
 
 /// What a person does.
 #[derive(Debug, Clone)]
@@ -52,7 +49,7 @@ impl World {
             assert!(made.is_ok(), "{made:?}");
         }
         for number in 0..CHANNELS {
-            self.receivers.push(Receiver::new(number));
+            self.receivers.push(Receiver::new(&self.scenario, number));
             self.add_channel(number, 0);
         }
         // The first project's alerts that nobody takes go to its second channel too.

@@ -9,7 +9,8 @@ use nightbeat_engine::{Answer, Claimed, Send};
 use super::World;
 use super::agenda::{Event, Life};
 use super::node::Happened;
-use crate::scenario::{MINUTE, MS, Mood, SECOND, Site};
+use crate::random::Random;
+use crate::scenario::{MINUTE, MS, Mood, SECOND, Scenario, Site};
 
 /// A send takes no longer than this.
 const SEND_TIMEOUT: i64 = 40 * SECOND;
@@ -22,6 +23,8 @@ const EVENT_KIND: &str = "webhook";
 #[derive(Debug)]
 pub(crate) struct Receiver {
     lane: String,
+    /// In a steady world, of its own.
+    random: Random,
     digest_every: Duration,
     /// It behaves so until then.
     pub(crate) mood: (i64, Option<Mood>),
@@ -33,10 +36,12 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(number: usize) -> Self {
-        // The first two projects' first channels lead to the same host.
-        let lane = if number == 2 { 0 } else { number };
+    pub(crate) fn new(scenario: &Scenario, number: usize) -> Self {
+        // The first two projects' first channels lead to the same host, which is then slow for both.
+        let same = number == 2 && scenario.steady_without.is_none();
+        let lane = if same { 0 } else { number };
         Self {
+            random: scenario.random("receiver", number as u64),
             lane: format!("host {lane}"),
             digest_every: Duration::from_secs(if number % 2 == 1 { 30 } else { 0 }),
             mood: (0, None),
@@ -65,8 +70,18 @@ impl World {
     /// A node sends a message.
     pub(super) fn send_out(&mut self, node: usize, send: Send) {
         let life = self.life(node);
-        let latency = self.random.span(MS, 200 * MS);
+        let first = send.deliveries.first().map(|it| it.channel);
+        let number = first.and_then(|id| self.channels.get(&id).copied());
+        let latency = self.random_of(number.unwrap_or(0)).span(MS, 200 * MS);
         self.agenda.after(latency, Event::Deliver(life, send));
+    }
+
+    fn random_of(&mut self, receiver: usize) -> &mut Random {
+        if self.is_steady() {
+            &mut self.receivers[receiver].random
+        } else {
+            &mut self.random
+        }
     }
 
     /// A message reaches its receiver.
@@ -81,15 +96,16 @@ impl World {
         let number = self.channels.get(&first.channel).copied().unwrap_or(0);
         let (until, mood) = self.receivers[number].mood;
         let mood = mood.filter(|_| now < until);
+        let random = self.random_of(number);
         let (takes, span, answer) = match mood {
-            None => (true, self.random.span(5 * MS, 500 * MS), taken(true, None)),
+            None => (true, random.span(5 * MS, 500 * MS), taken(true, None)),
             Some(Mood::Slow) => {
-                let span = self.random.span(SECOND, SEND_TIMEOUT - SECOND);
+                let span = random.span(SECOND, SEND_TIMEOUT - SECOND);
                 (true, span, taken(true, None))
             }
             Some(Mood::Fails) => (false, 20 * MS, taken(false, None)),
             Some(Mood::TooMany) => {
-                let wait = self.random.span(SECOND, 20 * MINUTE);
+                let wait = random.span(SECOND, 20 * MINUTE);
                 (
                     false,
                     20 * MS,
@@ -108,7 +124,7 @@ impl World {
             } else {
                 self.outcome.duplicates += send.deliveries.len() as u64;
             }
-            if self.trapped(life.node, Site::Sent) {
+            if self.scenario.springs(number / 2) && self.trapped(life.node, Site::Sent) {
                 return;
             }
         } else {
@@ -172,7 +188,7 @@ impl World {
         self.agenda
             .note(delivery.number as u64 ^ u64::from(sequence) << 40);
         if let Some(beat) = beat {
-            self.trace_beat(beat, number + 1, &[u64::from(sequence)]);
+            self.tell_beat(beat, number + 1, || format!("alert {sequence}"));
         }
         if self.truth.accepted(delivery.number) {
             self.outcome.duplicates += 1;
