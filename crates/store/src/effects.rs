@@ -308,6 +308,15 @@ pub(crate) fn alive_until(sql: &mut dyn Sql) -> Result<Option<UnixMicros>> {
     row.map_or(Ok(None), |row| row.get(0))
 }
 
+/// Waits for whoever else has locked the project, and keeps others waiting until the transaction ends.
+pub(crate) fn lock_project(sql: &mut dyn Sql, project: ProjectId) -> Result<()> {
+    sql.execute(
+        "UPDATE project SET name = name WHERE id = $1",
+        &[project.into()],
+    )?;
+    Ok(())
+}
+
 /// Creates the heartbeat that a signal with `?create=1` names.
 pub(crate) fn create_from_signal(
     sql: &mut dyn Sql,

@@ -10,6 +10,9 @@ use crate::{Result, StoreError, effects};
 /// How many nodes can be told apart: as many as fit into the ids of rows.
 pub(crate) const SLOTS: i64 = 1 << 10;
 
+/// How many transactions a life of a node can have: at ten thousand a second, three and a half years.
+const BATCHES_MAX: i64 = 1 << 40;
+
 /// The row of a node that has not been there for this long is forgotten.
 const FORGOTTEN_AFTER: std::time::Duration = std::time::Duration::from_secs(86_400);
 
@@ -90,13 +93,16 @@ pub(crate) fn join(sql: &mut dyn Sql, who: &NodeFacts, clock: UnixMicros) -> Res
             None => insert(sql, row, free_slot(&stored)?, now)?,
         }
     }
+    let epoch = i64::try_from(joined.lease.epoch).unwrap_or(i64::MAX);
     sql.execute(
-        "UPDATE node SET name = $2, version = $3, joined_at = $4 WHERE id = $1",
+        "UPDATE node SET name = $2, version = $3, joined_at = $4, last_batch = $5 WHERE id = $1",
         &[
             who.id.0.into(),
             who.name.as_str().into(),
             who.version.as_str().into(),
             now.into(),
+            // Each life has its own numbers: none is taken for one of another life.
+            epoch.saturating_mul(BATCHES_MAX).into(),
         ],
     )?;
     forget(sql, now)?;

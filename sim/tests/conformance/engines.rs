@@ -52,7 +52,7 @@ impl From<Error> for Class {
 }
 
 /// What a store said.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     Done(Done),
     Claimed(Vec<ClaimedDelivery>),
@@ -66,18 +66,23 @@ pub(crate) enum Answer {
 pub(crate) trait Engine {
     fn name(&self) -> &'static str;
 
-    /// Does it; `refused`: it finds the database in use by another process.
+    /// Does it; `refused`: it finds the database in use by another process, or out of reach.
     fn apply(&mut self, operation: &Operation, refused: bool) -> Result<Answer, Class>;
 
     fn dump(&mut self) -> Dump;
+
+    /// Whether it knows by its own clock until when receiving worked, and enters the gap since then itself.
+    fn has_own_clock(&self) -> bool {
+        false
+    }
 }
 
 /// Each store numbers deliveries as it likes.
 #[derive(Default)]
-struct Numbers(BTreeMap<DeliveryId, i64>);
+pub(crate) struct Numbers(BTreeMap<DeliveryId, i64>);
 
 impl Numbers {
-    fn note(&mut self, mut claimed: Vec<ClaimedDelivery>) -> Answer {
+    pub(crate) fn note(&mut self, mut claimed: Vec<ClaimedDelivery>) -> Answer {
         for delivery in &mut claimed {
             self.0.insert(delivery.id, delivery.number);
             delivery.number = 0;
@@ -85,7 +90,7 @@ impl Numbers {
         Answer::Claimed(claimed)
     }
 
-    fn finished(&self, ended: &[Ended]) -> Vec<FinishedDelivery> {
+    pub(crate) fn finished(&self, ended: &[Ended]) -> Vec<FinishedDelivery> {
         ended
             .iter()
             .map(|ended| FinishedDelivery {
@@ -109,7 +114,7 @@ fn new_heartbeat(new: &NewOne) -> New<'_> {
     }
 }
 
-fn sorted(mut watched: Vec<Watched>) -> Answer {
+pub(crate) fn sorted(mut watched: Vec<Watched>) -> Answer {
     watched.sort_by_key(|it| it.heartbeat);
     Answer::Watched(watched)
 }
@@ -285,7 +290,7 @@ impl Engine for SqliteEngine {
 }
 
 /// One call of a [`Store`], whichever it is.
-async fn call(
+pub(crate) async fn call(
     store: &Store,
     operation: Operation,
     finished: Vec<FinishedDelivery>,

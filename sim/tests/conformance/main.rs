@@ -3,13 +3,17 @@
 //!
 //! What a difference means has to be found out: either may be wrong. A longer run:
 //! `CONFORMANCE_SEQUENCES=20000 cargo test -p nightbeat-sim --test conformance`; one sequence again:
-//! `CONFORMANCE_SEED=17 CONFORMANCE_SEQUENCES=1`.
+//! `CONFORMANCE_SEED=17 CONFORMANCE_SEQUENCES=1`. `PostgreSQL` takes longer: it sees the first
+//! `CONFORMANCE_POSTGRES_SEQUENCES` of them.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod engines;
 mod operations;
+mod postgres;
 mod random;
+
+use std::borrow::Cow;
 
 use nightbeat_domain::{Claim, IncidentChange};
 use nightbeat_sim::model::Change;
@@ -18,25 +22,33 @@ use nightbeat_store::dump::Dump;
 
 use crate::engines::{Answer, Class, Engine, ModelEngine, SqliteEngine};
 use crate::operations::{Generator, Operation};
+use crate::postgres::PostgresEngine;
 use crate::random::Random;
 
 const SEQUENCES: u64 = 200;
+const POSTGRES_SEQUENCES: u64 = 30;
 const STEPS: usize = 150;
 /// Everything is compared after this many steps.
 const DUMP_EVERY: usize = 25;
 
-/// The stores that are held to the model. An engine for `PostgreSQL` joins here.
-fn others() -> Vec<Box<dyn Engine>> {
-    vec![Box::new(SqliteEngine::new())]
+/// The stores that are held to the model.
+fn others(postgres: bool) -> Vec<Box<dyn Engine>> {
+    let mut others: Vec<Box<dyn Engine>> = vec![Box::new(SqliteEngine::new())];
+    if postgres {
+        others.push(Box::new(PostgresEngine::new()));
+    }
+    others
 }
 
 #[test]
 fn every_store_does_what_the_model_does() {
     let first = number("CONFORMANCE_SEED", 0);
     let sequences = number("CONFORMANCE_SEQUENCES", SEQUENCES);
+    let postgres = number("CONFORMANCE_POSTGRES_SEQUENCES", POSTGRES_SEQUENCES);
     let mut met = Met::default();
     for seed in first..first + sequences {
-        if let Err(difference) = run(seed, ModelEngine::default(), &mut met) {
+        let others = others(seed < first + postgres);
+        if let Err(difference) = run(seed, ModelEngine::default(), others, &mut met) {
             panic!("{difference}");
         }
     }
@@ -63,7 +75,7 @@ fn a_model_that_breaks_a_promise_is_told_apart() {
         let found = (0..SEQUENCES).find(|seed| {
             let mut model = ModelEngine::default();
             model.model.mutate(Some(mutant));
-            run(*seed, model, &mut Met::default()).is_err()
+            run(*seed, model, others(false), &mut Met::default()).is_err()
         });
         println!("{mutant:?}: sequence {found:?}");
         assert!(found.is_some(), "{mutant:?} was not noticed");
@@ -164,10 +176,14 @@ impl Met {
 }
 
 /// One sequence on the model and on every real store; where they differ, what was done last, and how.
-fn run(seed: u64, mut model: ModelEngine, met: &mut Met) -> Result<(), String> {
+fn run(
+    seed: u64,
+    mut model: ModelEngine,
+    mut others: Vec<Box<dyn Engine>>,
+    met: &mut Met,
+) -> Result<(), String> {
     let mut generator = Generator::new(seed);
     let mut refusals = Random::new(!seed);
-    let mut others = others();
     let mut done = Vec::new();
     let mut first = generator.first().into_iter();
     for step in 0..STEPS {
@@ -181,14 +197,18 @@ fn run(seed: u64, mut model: ModelEngine, met: &mut Met) -> Result<(), String> {
         let dump = look.then(|| model.dump());
         met.dumps += u64::from(look);
         for other in &mut others {
+            let own_clock = other.has_own_clock();
+            let answer = expected(&answer, own_clock);
             let real = other.apply(&operation, refused);
-            let differs = dump.as_ref().is_some_and(|dump| *dump != other.dump());
-            if answer == real && !differs {
+            let differs = dump
+                .as_ref()
+                .is_some_and(|dump| *without_clock(dump, own_clock) != other.dump());
+            if *answer == real && !differs {
                 continue;
             }
             done.push((refused, operation));
             let last = &done[done.len().saturating_sub(DUMP_EVERY)..];
-            let rows = difference(&model.dump(), &other.dump());
+            let rows = difference(&without_clock(&model.dump(), own_clock), &other.dump());
             let name = other.name();
             return Err(format!(
                 "seed {seed}, step {step}, model and {name} differ after (refused, operation):\n\
@@ -204,6 +224,24 @@ fn run(seed: u64, mut model: ModelEngine, met: &mut Met) -> Result<(), String> {
         done.push((refused, operation));
     }
     Ok(())
+}
+
+/// What a store is to answer where the model answers this.
+fn expected(answer: &Result<Answer, Class>, own_clock: bool) -> Cow<'_, Result<Answer, Class>> {
+    match answer {
+        Ok(Answer::Opened(_)) if own_clock => Cow::Owned(Ok(Answer::Opened(None))),
+        answer => Cow::Borrowed(answer),
+    }
+}
+
+/// What is to stand in a store where this stands in the model.
+fn without_clock(dump: &Dump, own_clock: bool) -> Cow<'_, Dump> {
+    if !own_clock {
+        return Cow::Borrowed(dump);
+    }
+    let mut dump = dump.clone();
+    dump.alive_until = None;
+    Cow::Owned(dump)
 }
 
 /// Whether it is a transaction that another process can keep from beginning.

@@ -61,6 +61,9 @@ pub(crate) trait Rows {
     /// A heartbeat, to be changed by this transaction; `None`: it has no state.
     fn load(&mut self, shared: &mut Shared<'_>, heartbeat: HeartbeatId) -> Result<Option<Loaded>>;
 
+    /// This transaction has made the heartbeat: from now on it can be loaded.
+    fn created(&mut self, _heartbeat: HeartbeatId) {}
+
     /// Writes back what signals and judgements change.
     fn write(&mut self, heartbeat: HeartbeatId, loaded: &Loaded) -> Result<()>;
 

@@ -271,15 +271,12 @@ impl<'t, 'm> Hot<'t, 'm> {
         create: Option<&NewHeartbeat>,
         arrival: &Arrival,
     ) -> Result<Resolved> {
-        let rows = self.rows.sql()?.query(
-            "SELECT p.id, h.id FROM project p LEFT JOIN heartbeat h
-                 ON h.project = p.id AND h.slug = $2 WHERE p.ping_key = $1 LIMIT 2",
-            &[ping_key.into(), slug.into()],
-        )?;
-        let found: Vec<(ProjectId, Option<HeartbeatId>)> = rows
-            .iter()
-            .map(|row| Ok((row.get(0)?, row.get(1)?)))
-            .collect::<Result<_>>()?;
+        let mut found = self.by_slug(ping_key, slug)?;
+        if let ([(project, None)], Some(_)) = (found.as_slice(), create) {
+            // Another node may be creating it at this moment: one after the other.
+            effects::lock_project(self.rows.sql()?, *project)?;
+            found = self.by_slug(ping_key, slug)?;
+        }
         Ok(match (found.as_slice(), create) {
             ([(_, Some(id))], _) => Resolved::One(*id),
             ([(project, None)], Some(new)) => {
@@ -287,11 +284,28 @@ impl<'t, 'm> Hot<'t, 'm> {
                 effects::create_from_signal(self.rows.sql()?, *project, slug, new, at)?;
                 // An earlier signal of the batch may have asked for it in vain.
                 self.loaded.remove(&new.id);
+                self.rows.created(new.id);
                 Resolved::Created(new.id)
             }
             ([] | [(_, None)], _) => Resolved::None,
             _ => Resolved::Several,
         })
+    }
+
+    /// The project with this ping key, and its heartbeats with this slug: two of them are too many.
+    fn by_slug(
+        &mut self,
+        ping_key: &str,
+        slug: &str,
+    ) -> Result<Vec<(ProjectId, Option<HeartbeatId>)>> {
+        let rows = self.rows.sql()?.query(
+            "SELECT p.id, h.id FROM project p LEFT JOIN heartbeat h
+                 ON h.project = p.id AND h.slug = $2 WHERE p.ping_key = $1 LIMIT 2",
+            &[ping_key.into(), slug.into()],
+        )?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
     }
 
     /// Writes back what changed, in the order of the keys: neighbours share pages.

@@ -19,10 +19,11 @@ use crate::nodes::SLOTS;
 use crate::{Result, StoreError};
 
 /// Everything that a transaction sets, it sets for itself alone: behind a pooler the next one may run on
-/// another connection. A server that does not sync its log for a commit is told to, for this one.
+/// another connection. A server that does not sync its log for a commit is told to, for this one. Locks are
+/// waited for until after a second, when the server looks for deadlocks: one that is found is tried again.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
      SET LOCAL statement_timeout = '4s';
-     SET LOCAL lock_timeout = '1s';
+     SET LOCAL lock_timeout = '2s';
      SET LOCAL idle_in_transaction_session_timeout = '5s';
      SELECT set_config('synchronous_commit', 'on', true)
       WHERE current_setting('synchronous_commit') = 'off'";
@@ -60,6 +61,7 @@ pub(super) struct OwnNode {
     pub(super) first_id: i64,
     /// The last id that it gave.
     pub(super) last_id: i64,
+    slot: i64,
 }
 
 /// What a transaction knows as it begins.
@@ -189,6 +191,7 @@ fn decide(
             batch: last_batch + 1,
             first_id,
             last_id,
+            slot,
         },
         clock,
         suspects: rows[1..]
@@ -224,12 +227,16 @@ fn first_id(seconds: i64, slot: i64) -> i64 {
 impl OwnNode {
     /// The node once ids up to before `next` are given. Too many in one second would be another node's.
     pub(super) fn gave(mut self, next: i64) -> Result<Self> {
+        if next <= self.first_id {
+            return Ok(self);
+        }
         let last = next - 1;
-        if last >> IDS_BITS != self.first_id >> IDS_BITS && last >= self.first_id {
+        let range = self.first_id >> IDS_BITS;
+        if range % SLOTS != self.slot || last >> IDS_BITS != range {
             let text = "too many signals for one second".to_owned();
             return Err(StoreError::Unavailable(text));
         }
-        self.last_id = self.last_id.max(last);
+        self.last_id = last;
         Ok(self)
     }
 }

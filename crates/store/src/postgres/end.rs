@@ -108,9 +108,9 @@ pub(super) fn look(
     let looked = async {
         loop {
             match last_batch(pool, node).await {
-                Ok(Some(last)) => return Some(last >= node.batch),
-                // Nobody forgets a node so soon.
-                Ok(None) => return None,
+                Ok(Some(last)) if last <= node.batch => return Some(last == node.batch),
+                // The node has begun anew, or is forgotten: what its last life did nobody knows.
+                Ok(_) => return None,
                 Err(error) => {
                     tracing::debug!(error, "what became of a transaction is not known yet");
                 }
@@ -128,9 +128,12 @@ pub(super) fn look(
 
 async fn last_batch(pool: &Pool, node: &OwnNode) -> Result<Option<i64>, String> {
     let client = pool.get().await.map_err(|error| error.to_string())?;
+    // Closed, where its answer is not waited for to the end.
+    let connection = Connection::new(client);
     let id: &[u8] = node.row.node.0.as_bytes();
-    let text = |error| text(&error);
-    let statement = client.prepare_cached(LAST_BATCH).await.map_err(text)?;
-    let row = client.query_opt(&statement, &[&id]).await.map_err(text)?;
-    row.map(|row| row.try_get(0)).transpose().map_err(text)
+    let rows = connection.query(LAST_BATCH, &[&id]).await;
+    let rows = rows.map_err(|error| text(&error))?;
+    connection.keep();
+    let last = rows.first().map(|row| row.try_get(0)).transpose();
+    last.map_err(|error| text(&error))
 }

@@ -42,7 +42,7 @@ pub(super) struct PostgresRows<'c> {
     portable: Portable<'c>,
     /// As read, locked, not yet loaded.
     found: HashMap<HeartbeatId, Row>,
-    /// Asked for as the transaction began.
+    /// Asked for as the transaction began, and not yet loaded.
     asked: HashSet<HeartbeatId>,
     /// Those that are not found are perhaps another node's now.
     leaves_held: bool,
@@ -102,11 +102,10 @@ impl<'c> PostgresRows<'c> {
 
     /// The row of a heartbeat, locked.
     fn take(&mut self, heartbeat: HeartbeatId) -> Result<Option<Row>> {
-        if self.is_missed(heartbeat) && !self.leaves_held {
-            return Ok(None);
-        }
-        if let Some(row) = self.found.remove(&heartbeat) {
-            return Ok(Some(row));
+        let asked = self.asked.remove(&heartbeat);
+        let found = self.found.remove(&heartbeat);
+        if found.is_some() || (asked && !self.leaves_held) {
+            return Ok(found);
         }
         let rows = self.portable.raw(STATES, &[&vec![key(heartbeat)]])?;
         Ok(rows.into_iter().next())
@@ -148,6 +147,11 @@ impl Rows for PostgresRows<'_> {
             newest_run: column.get("newest_run")?,
             changed: false,
         }))
+    }
+
+    fn created(&mut self, heartbeat: HeartbeatId) {
+        // As the transaction began there was none.
+        self.asked.remove(&heartbeat);
     }
 
     fn write(&mut self, heartbeat: HeartbeatId, loaded: &Loaded) -> Result<()> {

@@ -45,7 +45,6 @@ impl Writer {
     /// The node has joined: nothing of an older life is left.
     pub(super) fn joined(&mut self, joined: &Joined) {
         self.memory = empty();
-        self.memory.watermark = joined.clock;
         self.gaps_known = None;
         self.lease = Some(joined.lease);
     }
