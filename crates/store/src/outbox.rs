@@ -3,7 +3,7 @@
 //! A claim is a lease: a row in state `sending` comes up again at its `next_try_at`, and whoever claims it
 //! then makes the older claim void by raising `claim`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use nightbeat_domain::{AlertSnapshot, ChannelId, DeliveryId, UnixMicros};
@@ -213,10 +213,15 @@ fn claim_of_channel(
         first
     };
     let mut claimed = Vec::with_capacity(rows.len());
+    let mut taken = HashSet::new();
     for row in &rows {
         let Some(delivery) = read(row, channel, &kind, &fields, sql)? else {
             continue;
         };
+        let heartbeat = delivery.snapshot.heartbeat.id;
+        if taken.contains(&heartbeat) {
+            continue;
+        }
         let ours = sql.execute(
             // Counted before it is sent: one that crashes its sender is not tried for ever. Another node may
             // have claimed it since it was found.
@@ -232,6 +237,9 @@ fn claim_of_channel(
         )?;
         if ours == 1 {
             claimed.push(delivery);
+        } else {
+            // What follows it must not overtake it.
+            taken.insert(heartbeat);
         }
     }
     Ok(claimed)

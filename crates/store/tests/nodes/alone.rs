@@ -2,10 +2,10 @@
 
 use nightbeat_domain::{Phase, SignalKind};
 use nightbeat_store::Recorded::{Counted, Created, Duplicate, Unknown};
-use nightbeat_store::{Arrival, NewHeartbeat, StoreError, Target};
+use nightbeat_store::{Arrival, StoreError};
 
 use crate::cast::{
-    HOUR, House, MINUTE, PING_KEY, SECOND, arrival, heartbeat_id, hourly, sent, signal, success,
+    HOUR, House, MINUTE, SECOND, creating, heartbeat_id, hourly, sent, signal, success,
 };
 
 #[tokio::test]
@@ -24,21 +24,13 @@ async fn a_node_joins_records_judges_claims_and_leaves() {
         user_agent: "curl\0".to_owned(),
         ..signal(two, SignalKind::Fail, now)
     };
-    let created = Target::Slug {
-        ping_key: PING_KEY.to_owned(),
-        slug: "new".to_owned(),
-        create: Some(Box::new(NewHeartbeat {
-            id: heartbeat_id(3),
-            settings: hourly(),
-        })),
-    };
     let recorded = node
         .record(vec![
             failure.clone(),
             failure,
             signal(two, SignalKind::Start, now),
             success(heartbeat_id(9), now),
-            arrival(created, SignalKind::Success, now),
+            creating(3, "new", now),
         ])
         .await;
     assert_eq!(
@@ -109,9 +101,15 @@ async fn a_node_goes_on_after_the_last_id_that_it_gave() {
     let house = House::new();
     let node = house.node(1).await;
     let id = node.heartbeat(1, &hourly()).await;
-    let last = house.number("UPDATE node SET last_id = 7000000000000000000 RETURNING last_id");
     node.record(vec![success(id, node.clock())]).await;
-    assert_eq!(house.signal_ids(), [last + 1]);
+    let first = house.signal_ids()[0];
+    // It was an hour later then.
+    let last = house.number(&format!(
+        "UPDATE node SET last_id = last_id + {} RETURNING last_id",
+        3_600_i64 << 31
+    ));
+    node.record(vec![success(id, node.clock())]).await;
+    assert_eq!(house.signal_ids(), [first, last + 1]);
     assert_eq!(house.number("SELECT last_id FROM node"), last + 1);
 }
 

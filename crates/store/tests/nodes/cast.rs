@@ -1,5 +1,6 @@
 //! Alice's project with two channels on PostgreSQL, and nodes that share it.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use nightbeat_domain::nodes::NodeId;
@@ -14,15 +15,15 @@ use nightbeat_store::control::{channels, projects};
 use nightbeat_store::hot::{Done, Elapse, Record};
 use nightbeat_store::outbox::{Claim, ClaimedDelivery, DeliveryEnding, FinishedDelivery};
 use nightbeat_store::sql::Sql;
-use nightbeat_store::{Arrival, Joined, NodeFacts, Opener, Result, Store, Target};
+use nightbeat_store::{Arrival, Joined, NewHeartbeat, NodeFacts, Opener, Result, Store, Target};
 use nightbeat_testkit::postgres::{self, Database};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub(crate) const ALICE: ProjectId = ProjectId(Uuid::from_u128(0xa11c_e000));
 pub(crate) const PING_KEY: &str = "alice-ping-key";
 pub(crate) const MAIL: ChannelId = ChannelId(Uuid::from_u128(1));
 pub(crate) const HOOK: ChannelId = ChannelId(Uuid::from_u128(2));
-pub(crate) const MICRO: Duration = Duration::from_micros(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
@@ -83,10 +84,54 @@ impl House {
         ));
     }
 
+    /// A transaction of somebody else that has run a statement and goes on when it is released.
+    pub(crate) async fn hold(&self, statement: &str) -> Held {
+        let url = self.database.url();
+        let opened = Store::open_postgres(&url, Opener::Tool).await.unwrap();
+        let (held, is_held) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let statement = statement.to_owned();
+        let work = tokio::spawn(async move {
+            let verb = move |sql: &mut dyn Sql| {
+                sql.execute(&statement, &[])?;
+                held.send(()).unwrap();
+                // Dropped, it is released too.
+                released.recv().ok();
+                Ok(())
+            };
+            opened.store.write(verb).await
+        });
+        let waiting = tokio::task::spawn_blocking(move || is_held.recv().unwrap());
+        waiting.await.unwrap();
+        Held { release, work }
+    }
+
+    /// Waits until so many wait for a lock.
+    pub(crate) async fn until_blocked(&self, count: i64) {
+        let query = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.number(query) < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The ids of all signals, in their order.
     pub(crate) fn signal_ids(&self) -> Vec<i64> {
         let rows = self.rows("SELECT id FROM signal ORDER BY id");
         rows.iter().map(|row| row[0].parse().unwrap()).collect()
+    }
+}
+
+/// A transaction that holds locks.
+pub(crate) struct Held {
+    release: mpsc::Sender<()>,
+    work: JoinHandle<Result<()>>,
+}
+
+impl Held {
+    pub(crate) async fn release(self) {
+        drop(self.release);
+        self.work.await.unwrap().unwrap();
     }
 }
 
@@ -249,6 +294,19 @@ pub(crate) fn arrival(target: Target, kind: SignalKind, at: UnixMicros) -> Arriv
         body: None,
         body_bytes: 0,
     }
+}
+
+/// A signal that creates its heartbeat where there is none with this slug.
+pub(crate) fn creating(number: u32, slug: &str, at: UnixMicros) -> Arrival {
+    let target = Target::Slug {
+        ping_key: PING_KEY.to_owned(),
+        slug: slug.to_owned(),
+        create: Some(Box::new(NewHeartbeat {
+            id: heartbeat_id(number),
+            settings: hourly(),
+        })),
+    };
+    arrival(target, SignalKind::Success, at)
 }
 
 pub(crate) fn due(ids: &[HeartbeatId], asof: UnixMicros) -> Elapse {

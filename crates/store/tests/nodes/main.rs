@@ -5,3 +5,7 @@
 
 mod alone;
 mod cast;
+mod claims;
+mod cuts;
+mod fences;
+mod together;
