@@ -91,10 +91,17 @@ impl Model {
                 let done = self.record_all(held, batch, first)?;
                 Ok(done.and(self.record_all(held, batch, second)?))
             }
-            Err(error) if is_broken(&error) && arrivals.len() == 1 => Ok(Done {
-                recorded: vec![Recorded::Broken],
-                ..Done::default()
-            }),
+            Err(error) if is_broken(&error) && arrivals.len() == 1 => {
+                // That it is broken is told in a transaction of its own; what cannot be told now is told later.
+                drop(self.transaction(held, UnixMicros::MIN, |model| {
+                    model.alive(batch.now);
+                    Ok(())
+                }));
+                Ok(Done {
+                    recorded: vec![Recorded::Broken],
+                    ..Done::default()
+                })
+            }
             result => result,
         }
     }
