@@ -156,7 +156,7 @@ async fn a_damaged_database_gives_no_backup() {
         house.heartbeat(number, &hourly()).await;
     }
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2 / 4096 * 4096;

@@ -32,10 +32,10 @@ const NO_SETTINGS: &str = "UPDATE settings SET json = '{}'";
 
 fn reopened(house: House) -> House {
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
-    House { store, folder }
+    House::of(store, folder)
 }
 
 async fn judged(house: &House, id: HeartbeatId, at: UnixMicros) -> Done {

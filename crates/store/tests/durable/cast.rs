@@ -1,8 +1,12 @@
-//! Alice's project with two channels, on a store that serves, and a second connection that looks in.
+//! Alice's project with two channels, on a store that serves, and a second connection that looks in. A file
+//! of SQLite, or for what every store does PostgreSQL too.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use nightbeat_domain::nodes::NodeId;
 use nightbeat_domain::{
     ChannelId, Gap, GapKind, HeartbeatId, ProjectId, Schedule, Settings, Signal, SignalKind, State,
     UnixMicros,
@@ -12,7 +16,8 @@ use nightbeat_store::control::heartbeats::{Details, New};
 use nightbeat_store::control::projects::Project;
 use nightbeat_store::control::{channels, heartbeats, projects};
 use nightbeat_store::hot::{Done, Elapse, Record};
-use nightbeat_store::{Arrival, Opener, Store, Target};
+use nightbeat_store::{Arrival, NodeFacts, Opener, Store, Target};
+use nightbeat_testkit::postgres::{self, Database};
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use tempfile::TempDir;
@@ -29,19 +34,75 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 /// 2026-03-02T00:00:00Z: when the story begins.
 pub(crate) const START: UnixMicros = UnixMicros(1_772_409_600_000_000);
 
+/// What keeps the rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of each of these functions: one on each engine.
+macro_rules! on_each_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $( #[tokio::test] async fn $test() { super::$test($crate::cast::Engine::Sqlite).await; } )+
+        }
+        mod postgres {
+            $( #[tokio::test] async fn $test() { super::$test($crate::cast::Engine::Postgres).await; } )+
+        }
+    };
+}
+
+pub(crate) use on_each_engine;
+
 pub(crate) struct House {
     pub(crate) store: Store,
+    /// Of the file; empty where the rows are not in one.
     pub(crate) folder: TempDir,
+    database: Option<Database>,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::on(Engine::Sqlite).await
+    }
+
+    /// With this file in `folder`, opened again.
+    pub(crate) fn of(store: Store, folder: TempDir) -> Self {
+        Self {
+            store,
+            folder,
+            database: None,
+        }
+    }
+
+    pub(crate) async fn on(engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("beats.db");
-        let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
-        let house = Self { store, folder };
-        house.store.write(furnish).await.unwrap();
-        house
+        let (store, database) = match engine {
+            Engine::Sqlite => {
+                let path = folder.path().join("beats.db");
+                (Store::open_sqlite(&path, Opener::Server).unwrap(), None)
+            }
+            Engine::Postgres => {
+                let database = postgres::database();
+                let opened = Store::open_postgres(&database.url(), Opener::Server).await;
+                (opened.unwrap(), Some(database))
+            }
+        };
+        let store = store.store;
+        let node = NodeFacts {
+            id: NodeId(Uuid::from_u128(1)),
+            name: "one".to_owned(),
+            version: "1".to_owned(),
+        };
+        // The database's clock is past the whole story: the node never holds it up.
+        store.join(node).await.unwrap();
+        store.write(furnish).await.unwrap();
+        Self {
+            store,
+            folder,
+            database,
+        }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -54,7 +115,11 @@ impl House {
     }
 
     /// The one value that a query answers.
-    pub(crate) fn one<T: FromSql>(&self, sql: &str) -> T {
+    pub(crate) fn one<T: FromSql + FromStr<Err: Debug>>(&self, sql: &str) -> T {
+        if let Some(database) = &self.database {
+            let text = database.run(sql)[0][0].clone().unwrap();
+            return text.parse().unwrap();
+        }
         self.aside().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
@@ -64,7 +129,28 @@ impl House {
 
     /// Runs a statement that the code under test has no part in.
     pub(crate) fn raw(&self, sql: &str) {
-        self.aside().execute_batch(sql).unwrap();
+        match &self.database {
+            Some(database) => drop(database.run(sql)),
+            None => self.aside().execute_batch(sql).unwrap(),
+        }
+    }
+
+    /// From now on the table takes no new rows.
+    pub(crate) fn refuse(&self, table: &str) {
+        self.raw(&match self.database {
+            Some(_) => format!("ALTER TABLE {table} ADD CONSTRAINT no CHECK (false) NOT VALID"),
+            None => format!(
+                "CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'no'); END"
+            ),
+        });
+    }
+
+    /// It takes them again.
+    pub(crate) fn allow(&self, table: &str) {
+        self.raw(&match self.database {
+            Some(_) => format!("ALTER TABLE {table} DROP CONSTRAINT no"),
+            None => "DROP TRIGGER no".to_owned(),
+        });
     }
 
     /// A heartbeat of Alice's, created at [`START`].

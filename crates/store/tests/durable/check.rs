@@ -144,7 +144,7 @@ async fn a_report_gives_no_heartbeats_id_away() {
 async fn a_file_can_be_checked_without_a_server() {
     let house = furnished().await;
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     assert!(check_sqlite(&path).unwrap().is_ok());
 

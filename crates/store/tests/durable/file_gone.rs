@@ -128,7 +128,7 @@ async fn a_log_that_is_deleted_while_it_is_in_use_loses_nothing_acknowledged() {
     std::fs::remove_file(beside(&house.path(), "-wal")).unwrap();
     fatal(&house, id).await;
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let opened = Store::open_sqlite(&path, Opener::Server).unwrap();
     assert_eq!(opened.setback, None);
@@ -146,7 +146,7 @@ async fn a_lost_database_is_not_begun_anew_in_silence() {
         .await
         .unwrap();
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     for empty in [false, true] {
         std::fs::remove_file(&path).unwrap();
@@ -210,10 +210,10 @@ async fn a_log_that_is_deleted_after_a_crash_is_a_setback_and_a_gap() {
         .await
         .unwrap();
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
-    let house = House { store, folder };
+    let house = House::of(store, folder);
     let lost = START + 30 * MINUTE;
     record(&house.store, id, SignalKind::Success, lost)
         .await
@@ -286,7 +286,7 @@ async fn a_backup_that_is_put_back_gives_no_key_again_that_a_receiver_may_know()
     let known = keys(&path);
     let waiting = keys(&copy);
     assert_eq!((known.len(), waiting.len()), (6, 2));
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     put_back(&path, &copy);
 
@@ -369,11 +369,11 @@ async fn a_backup_beside_the_log_of_another_database_is_refused() {
 async fn ids_go_on_from_what_is_there() {
     let (house, id, copy) = night().await;
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     put_back(&path, &copy);
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
-    let house = House { store, folder };
+    let house = House::of(store, folder);
     house.record(vec![success(id, START + HOUR)]).await;
     assert_eq!(house.one::<i64>("SELECT max(id) FROM signal"), 2);
     assert_eq!(house.state(id).await.signals, 2);

@@ -53,7 +53,7 @@ async fn hole_b_an_alert_whose_sender_died_is_given_out_again() {
 
     // The server dies; another one opens the file.
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
     let again = store.claim(wish(late + MINUTE)).await.unwrap();

@@ -4,11 +4,31 @@ use nightbeat_domain::{Claim, IgnoredBecause, Phase, Settings, SignalKind};
 use nightbeat_store::Recorded::{Broken, Counted, Duplicate, Ignored, Unknown};
 use nightbeat_store::control::{PageRequest, signals};
 use nightbeat_store::hot::Record;
-use nightbeat_store::{Arrival, Watched};
+use nightbeat_store::{Arrival, Result, Watched};
 
 use crate::cast::{
-    ALICE, HOUR, House, MINUTE, START, batch, due, gap, heartbeat_id, hourly, signal, success,
+    ALICE, Engine, HOUR, House, MINUTE, START, batch, due, gap, heartbeat_id, hourly,
+    on_each_engine, signal, success,
 };
+
+on_each_engine!(
+    a_signal_with_the_same_mark_is_recorded_once,
+    a_batch_may_hold_several_signals_of_one_heartbeat,
+    an_unknown_heartbeat_is_said_so_and_the_others_count,
+    where_only_post_counts_other_methods_are_recorded_and_ignored,
+    a_gap_that_comes_with_a_judgement_counts_in_it,
+    without_a_gap_the_same_silence_is_a_down,
+    a_failure_opens_an_incident_and_tells_every_channel,
+    the_state_and_all_that_follows_from_it_are_stored_together_or_not_at_all,
+    a_down_that_was_claimed_too_early_is_counted_and_taken_back,
+    calls_take_effect_in_their_order_whoever_is_awaited_first,
+    what_nobody_awaits_is_stored_all_the_same,
+    a_judgement_says_when_to_look_again_also_when_a_signal_has_moved_it_on,
+    a_deadline_whose_turn_has_not_come_is_told_before_the_signal_that_ends_it,
+    a_batch_that_knows_of_all_earlier_signals_tells_the_deadline_too,
+    a_signal_alone_raises_no_alarm_about_the_time_before_it,
+    a_signal_to_a_heartbeat_whose_row_is_broken_is_not_stored,
+);
 
 /// When an hourly heartbeat whose last success came at [`START`] is down.
 fn deadline() -> nightbeat_domain::UnixMicros {
@@ -22,9 +42,8 @@ fn marked(arrival: Arrival, nonce: &str) -> Arrival {
     }
 }
 
-#[tokio::test]
-async fn a_signal_with_the_same_mark_is_recorded_once() {
-    let house = House::new().await;
+async fn a_signal_with_the_same_mark_is_recorded_once(engine: Engine) {
+    let house = House::on(engine).await;
     let (one, other) = (
         house.heartbeat(1, &hourly()).await,
         house.heartbeat(2, &hourly()).await,
@@ -44,9 +63,8 @@ async fn a_signal_with_the_same_mark_is_recorded_once() {
     assert_eq!(house.state(one).await.signals, 2);
 }
 
-#[tokio::test]
-async fn a_batch_may_hold_several_signals_of_one_heartbeat() {
-    let house = House::new().await;
+async fn a_batch_may_hold_several_signals_of_one_heartbeat(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     let done = house
         .record(vec![
@@ -76,9 +94,8 @@ async fn a_batch_may_hold_several_signals_of_one_heartbeat() {
     assert_eq!(kinds, expected);
 }
 
-#[tokio::test]
-async fn an_unknown_heartbeat_is_said_so_and_the_others_count() {
-    let house = House::new().await;
+async fn an_unknown_heartbeat_is_said_so_and_the_others_count(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     let nobody = success(heartbeat_id(9), START);
     let done = house
@@ -93,9 +110,8 @@ async fn an_unknown_heartbeat_is_said_so_and_the_others_count() {
     assert_eq!((house.count("signal"), house.count("signal_nonce")), (1, 0));
 }
 
-#[tokio::test]
-async fn where_only_post_counts_other_methods_are_recorded_and_ignored() {
-    let house = House::new().await;
+async fn where_only_post_counts_other_methods_are_recorded_and_ignored(engine: Engine) {
+    let house = House::on(engine).await;
     let settings = Settings {
         post_only: true,
         ..hourly()
@@ -113,9 +129,8 @@ async fn where_only_post_counts_other_methods_are_recorded_and_ignored() {
     assert_eq!(house.state(id).await.phase, Phase::Up);
 }
 
-#[tokio::test]
-async fn a_gap_that_comes_with_a_judgement_counts_in_it() {
-    let house = House::new().await;
+async fn a_gap_that_comes_with_a_judgement_counts_in_it(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     let away = gap(START + HOUR, START + 3 * HOUR);
@@ -132,18 +147,16 @@ async fn a_gap_that_comes_with_a_judgement_counts_in_it() {
     assert_eq!(house.state(id).await.phase, Phase::Down);
 }
 
-#[tokio::test]
-async fn without_a_gap_the_same_silence_is_a_down() {
-    let house = House::new().await;
+async fn without_a_gap_the_same_silence_is_a_down(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     house.elapse(id, deadline(), vec![]).await;
     assert_eq!(house.state(id).await.phase, Phase::Down);
 }
 
-#[tokio::test]
-async fn a_failure_opens_an_incident_and_tells_every_channel() {
-    let house = House::new().await;
+async fn a_failure_opens_an_incident_and_tells_every_channel(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     let failed = Arrival {
         body: Some(b"copying\nno space left on device\n".to_vec()),
@@ -165,13 +178,10 @@ async fn a_failure_opens_an_incident_and_tells_every_channel() {
     assert!(snapshot.contains("no space left on device"), "{snapshot}");
 }
 
-#[tokio::test]
-async fn the_state_and_all_that_follows_from_it_are_stored_together_or_not_at_all() {
-    let house = House::new().await;
+async fn the_state_and_all_that_follows_from_it_are_stored_together_or_not_at_all(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
-    house.raw(
-        "CREATE TRIGGER broken BEFORE INSERT ON delivery BEGIN SELECT raise(ABORT, 'no'); END",
-    );
+    house.refuse("delivery");
     let arrivals = vec![signal(id, SignalKind::Fail, START)];
     let refused = house.record(arrivals.clone()).await;
     assert_eq!(refused.recorded, [Broken]);
@@ -180,14 +190,13 @@ async fn the_state_and_all_that_follows_from_it_are_stored_together_or_not_at_al
     }
     assert_eq!(house.state(id).await.phase, Phase::New);
 
-    house.raw("DROP TRIGGER broken");
+    house.allow("delivery");
     assert_eq!(house.record(arrivals).await.deliveries, 2);
     assert_eq!(house.state(id).await.signals, 1);
 }
 
-#[tokio::test]
-async fn a_down_that_was_claimed_too_early_is_counted_and_taken_back() {
-    let house = House::new().await;
+async fn a_down_that_was_claimed_too_early_is_counted_and_taken_back(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     let judged = house.elapse(id, deadline() + MINUTE, vec![]).await;
@@ -199,9 +208,8 @@ async fn a_down_that_was_claimed_too_early_is_counted_and_taken_back() {
     assert_eq!(house.count("incident WHERE closing = 'retracted'"), 1);
 }
 
-#[tokio::test]
-async fn calls_take_effect_in_their_order_whoever_is_awaited_first() {
-    let house = House::new().await;
+async fn calls_take_effect_in_their_order_whoever_is_awaited_first(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     let signalled = house.store.record(batch(vec![success(id, deadline())]));
@@ -212,18 +220,16 @@ async fn calls_take_effect_in_their_order_whoever_is_awaited_first() {
     assert_eq!(house.count("incident"), 0);
 }
 
-#[tokio::test]
-async fn what_nobody_awaits_is_stored_all_the_same() {
-    let house = House::new().await;
+async fn what_nobody_awaits_is_stored_all_the_same(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     drop(house.store.record(batch(vec![success(id, START)])));
     house.record(vec![]).await;
     assert_eq!(house.state(id).await.signals, 1);
 }
 
-#[tokio::test]
-async fn a_judgement_says_when_to_look_again_also_when_a_signal_has_moved_it_on() {
-    let house = House::new().await;
+async fn a_judgement_says_when_to_look_again_also_when_a_signal_has_moved_it_on(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     house.record(vec![success(id, START + HOUR)]).await;
@@ -240,9 +246,8 @@ async fn a_judgement_says_when_to_look_again_also_when_a_signal_has_moved_it_on(
 
 /// Many deadlines in one second take several judgements; a signal must not slip in between and make one
 /// unseen.
-#[tokio::test]
-async fn a_deadline_whose_turn_has_not_come_is_told_before_the_signal_that_ends_it() {
-    let house = House::new().await;
+async fn a_deadline_whose_turn_has_not_come_is_told_before_the_signal_that_ends_it(engine: Engine) {
+    let house = House::on(engine).await;
     let (early, late) = (
         house.heartbeat(1, &hourly()).await,
         house.heartbeat(2, &hourly()).await,
@@ -255,21 +260,20 @@ async fn a_deadline_whose_turn_has_not_come_is_told_before_the_signal_that_ends_
     let done = house.record(vec![success(late, asof + MINUTE)]).await;
     assert_eq!(done.deliveries, 4, "down and up, on two channels");
     assert_eq!(done.false_raises, 0);
-    let events: Vec<String> = {
-        let aside = house.aside();
-        let mut statement = aside
-            .prepare("SELECT event FROM delivery WHERE heartbeat = ?1 ORDER BY number")
-            .unwrap();
-        let rows = statement.query_map([late.0.as_bytes()], |row| row.get(0));
-        rows.unwrap().map(Result::unwrap).collect()
-    };
+    let read = house.store.read(move |sql| {
+        let query = "SELECT event FROM delivery WHERE heartbeat = $1 ORDER BY number";
+        let rows = sql.query(query, &[late.into()])?;
+        rows.iter()
+            .map(|row| row.get(0))
+            .collect::<Result<Vec<String>>>()
+    });
+    let events = read.await.unwrap();
     assert_eq!(events, ["down", "down", "up", "up"]);
     assert_eq!(house.state(late).await.phase, Phase::Up);
 }
 
-#[tokio::test]
-async fn a_batch_that_knows_of_all_earlier_signals_tells_the_deadline_too() {
-    let house = House::new().await;
+async fn a_batch_that_knows_of_all_earlier_signals_tells_the_deadline_too(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     let knowing = |watermark, at| Record {
@@ -285,9 +289,8 @@ async fn a_batch_that_knows_of_all_earlier_signals_tells_the_deadline_too() {
 }
 
 /// Nobody says yet that every signal up to the deadline has come: another may still be on its way.
-#[tokio::test]
-async fn a_signal_alone_raises_no_alarm_about_the_time_before_it() {
-    let house = House::new().await;
+async fn a_signal_alone_raises_no_alarm_about_the_time_before_it(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.record(vec![success(id, START)]).await;
     let done = house.record(vec![success(id, deadline() + MINUTE)]).await;
@@ -296,9 +299,8 @@ async fn a_signal_alone_raises_no_alarm_about_the_time_before_it() {
     assert_eq!((done.deliveries, done.false_raises), (0, 0));
 }
 
-#[tokio::test]
-async fn a_signal_to_a_heartbeat_whose_row_is_broken_is_not_stored() {
-    let house = House::new().await;
+async fn a_signal_to_a_heartbeat_whose_row_is_broken_is_not_stored(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     house.raw("UPDATE heartbeat_state SET phase = 77");
     let done = house.record(vec![success(id, START)]).await;

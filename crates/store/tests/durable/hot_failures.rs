@@ -7,19 +7,27 @@ use nightbeat_store::Recorded::{Broken, Counted};
 use nightbeat_store::StoreError;
 use nightbeat_store::hot::Record;
 
-use crate::cast::{HOUR, House, MINUTE, START, batch, due, heartbeat_id, hourly, success};
+use crate::cast::{
+    Engine, HOUR, House, MINUTE, START, batch, due, heartbeat_id, hourly, on_each_engine, success,
+};
+
+on_each_engine!(
+    a_heartbeat_with_a_broken_row_keeps_no_other_from_being_judged,
+    an_alert_whose_channels_and_tags_cannot_be_read_goes_to_all,
+    a_signal_for_a_broken_heartbeat_refuses_no_other_signal,
+);
 
 /// A row that no version wrote.
 fn break_state(house: &House, number: u32) {
-    let id = heartbeat_id(number).0.simple();
+    let name = format!("job-{number}");
     house.raw(&format!(
-        "UPDATE heartbeat_state SET rare = 'not json' WHERE id = x'{id}'"
+        "UPDATE heartbeat_state SET rare = 'not json'
+          WHERE id = (SELECT id FROM heartbeat WHERE slug = '{name}')"
     ));
 }
 
-#[tokio::test]
-async fn a_heartbeat_with_a_broken_row_keeps_no_other_from_being_judged() {
-    let house = House::new().await;
+async fn a_heartbeat_with_a_broken_row_keeps_no_other_from_being_judged(engine: Engine) {
+    let house = House::on(engine).await;
     let mut beats = Vec::new();
     for number in 0..9 {
         beats.push(house.heartbeat(number, &hourly()).await);
@@ -43,9 +51,8 @@ async fn a_heartbeat_with_a_broken_row_keeps_no_other_from_being_judged() {
     );
 }
 
-#[tokio::test]
-async fn an_alert_whose_channels_and_tags_cannot_be_read_goes_to_all() {
-    let house = House::new().await;
+async fn an_alert_whose_channels_and_tags_cannot_be_read_goes_to_all(engine: Engine) {
+    let house = House::on(engine).await;
     let (one, other) = (
         house.heartbeat(1, &hourly()).await,
         house.heartbeat(2, &hourly()).await,
@@ -61,9 +68,8 @@ async fn an_alert_whose_channels_and_tags_cannot_be_read_goes_to_all() {
     assert_eq!(house.count("incident"), 2);
 }
 
-#[tokio::test]
-async fn a_signal_for_a_broken_heartbeat_refuses_no_other_signal() {
-    let house = House::new().await;
+async fn a_signal_for_a_broken_heartbeat_refuses_no_other_signal(engine: Engine) {
+    let house = House::on(engine).await;
     for number in 0..5 {
         house.heartbeat(number, &hourly()).await;
     }

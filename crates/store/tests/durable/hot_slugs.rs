@@ -4,7 +4,16 @@ use nightbeat_domain::{Phase, Settings, SignalKind};
 use nightbeat_store::Recorded::{Ambiguous, Broken, Counted, Created, Unknown};
 use nightbeat_store::{Arrival, NewHeartbeat, Target};
 
-use crate::cast::{House, PING_KEY, START, arrival, heartbeat_id, hourly};
+use crate::cast::{Engine, House, PING_KEY, START, arrival, heartbeat_id, hourly, on_each_engine};
+
+on_each_engine!(
+    a_slug_with_the_ping_key_names_a_heartbeat,
+    a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on,
+    one_that_an_earlier_signal_of_the_batch_asked_for_in_vain_is_created_all_the_same,
+    a_wrong_ping_key_creates_nothing,
+    a_slug_that_two_share_is_ambiguous_and_nothing_is_recorded,
+    settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next,
+);
 
 fn by_slug(ping_key: &str, slug: &str, create: Option<(u32, Settings)>) -> Arrival {
     let create = create.map(|(number, settings)| {
@@ -21,9 +30,8 @@ fn by_slug(ping_key: &str, slug: &str, create: Option<(u32, Settings)>) -> Arriv
     arrival(target, SignalKind::Success, START)
 }
 
-#[tokio::test]
-async fn a_slug_with_the_ping_key_names_a_heartbeat() {
-    let house = House::new().await;
+async fn a_slug_with_the_ping_key_names_a_heartbeat(engine: Engine) {
+    let house = House::on(engine).await;
     let id = house.heartbeat(1, &hourly()).await;
     let done = house
         .record(vec![
@@ -36,9 +44,8 @@ async fn a_slug_with_the_ping_key_names_a_heartbeat() {
     assert_eq!(house.state(id).await.signals, 1);
 }
 
-#[tokio::test]
-async fn a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on() {
-    let house = House::new().await;
+async fn a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on(engine: Engine) {
+    let house = House::on(engine).await;
     let create = |number| by_slug(PING_KEY, "new-job", Some((number, hourly())));
     let done = house.record(vec![create(1), create(2)]).await;
     assert_eq!(done.recorded, [Created, Counted]);
@@ -56,9 +63,10 @@ async fn a_missing_one_is_created_by_its_first_signal_and_watched_from_then_on()
     assert_eq!(house.record(vec![create(3)]).await.recorded, [Counted]);
 }
 
-#[tokio::test]
-async fn one_that_an_earlier_signal_of_the_batch_asked_for_in_vain_is_created_all_the_same() {
-    let house = House::new().await;
+async fn one_that_an_earlier_signal_of_the_batch_asked_for_in_vain_is_created_all_the_same(
+    engine: Engine,
+) {
+    let house = House::on(engine).await;
     let id = heartbeat_id(1);
     let too_early = arrival(Target::Id(id), SignalKind::Success, START);
     let create = by_slug(PING_KEY, "new-job", Some((1, hourly())));
@@ -67,17 +75,15 @@ async fn one_that_an_earlier_signal_of_the_batch_asked_for_in_vain_is_created_al
     assert_eq!(house.state(id).await.signals, 1);
 }
 
-#[tokio::test]
-async fn a_wrong_ping_key_creates_nothing() {
-    let house = House::new().await;
+async fn a_wrong_ping_key_creates_nothing(engine: Engine) {
+    let house = House::on(engine).await;
     let stranger = by_slug("another key", "new-job", Some((1, hourly())));
     assert_eq!(house.record(vec![stranger]).await.recorded, [Unknown]);
     assert_eq!(house.count("heartbeat"), 0);
 }
 
-#[tokio::test]
-async fn a_slug_that_two_share_is_ambiguous_and_nothing_is_recorded() {
-    let house = House::new().await;
+async fn a_slug_that_two_share_is_ambiguous_and_nothing_is_recorded(engine: Engine) {
+    let house = House::on(engine).await;
     house.heartbeat(1, &hourly()).await;
     house.heartbeat(2, &hourly()).await;
     house.raw("UPDATE heartbeat SET slug = 'same'");
@@ -92,9 +98,8 @@ async fn a_slug_that_two_share_is_ambiguous_and_nothing_is_recorded() {
 }
 
 /// Settings are cached by their row, and a row that was rolled back is given to other settings next.
-#[tokio::test]
-async fn settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next() {
-    let house = House::new().await;
+async fn settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next(engine: Engine) {
+    let house = House::on(engine).await;
     let strict = Settings {
         failure_threshold: 1,
         ..hourly()
@@ -108,11 +113,11 @@ async fn settings_of_a_batch_that_failed_are_not_mistaken_for_those_of_the_next(
         arrival.signal.kind = SignalKind::Fail;
         arrival
     };
-    house.raw("CREATE TRIGGER broken BEFORE INSERT ON run BEGIN SELECT raise(ABORT, 'no'); END");
+    house.refuse("run");
     let refused = house.record(vec![failing(1, strict)]).await;
     assert_eq!(refused.recorded, [Broken]);
     assert_eq!(house.count("settings"), 0);
-    house.raw("DROP TRIGGER broken");
+    house.allow("run");
 
     house.record(vec![failing(2, patient)]).await;
     assert_eq!(house.state(heartbeat_id(2)).await.phase, Phase::Up);

@@ -64,7 +64,7 @@ async fn after_a_clean_end_there_is_one_file_and_nothing_in_the_log() {
         .query_row("SELECT count(*) FROM signal", [], |_| Ok(()))
         .unwrap();
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let log = folder.path().join("beats.db-wal");
     assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);

@@ -28,7 +28,7 @@ async fn a_second_server_is_refused_and_told_who_holds_the_file() {
     assert!(said.contains("beats.db"), "{said}");
     // Once the first one is gone, there is room.
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     drop(Store::open_sqlite(&path, Opener::Server).unwrap());
     drop(folder);
@@ -96,7 +96,7 @@ async fn a_newer_schema_is_refused() {
     let house = House::new().await;
     house.raw("INSERT INTO schema_version (version, name) VALUES (1000, 'of tomorrow')");
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let said = refusal(&path, Opener::Server);
     assert!(said.contains("version 1000"), "{said}");

@@ -157,10 +157,10 @@ async fn a_gap_that_is_still_needed_keeps_its_effect() {
     tell_gaps(&house, away, now).await;
     house.sweep(&Retention::default(), now).await;
     let path = house.path();
-    let House { store, folder } = house;
+    let House { store, folder, .. } = house;
     drop(store);
     let store = Store::open_sqlite(&path, Opener::Server).unwrap().store;
-    let house = House { store, folder };
+    let house = House::of(store, folder);
     house.elapse(id, START + 501 * DAY, vec![]).await;
     let state = house.state(id).await;
     assert_eq!(state.phase, Phase::Unverified);
