@@ -2,7 +2,7 @@
 //!
 //! SQLite in WAL mode lets a second process write while the server does: one of the two waits its turn
 //! for the length of a transaction. The lock beside the file refuses a second *server* only, and
-//! nothing here takes it.
+//! nothing here takes it. A PostgreSQL database is anybody's who may connect to it.
 
 use std::path::Path;
 
@@ -17,23 +17,34 @@ use crate::config::Database;
 /// Creates an account (where the address has none yet), a project of its own, and the project's keys.
 /// Creates the database where there is none. Builds its own runtime: call it outside of one.
 pub fn init(database: &Database, init: Init) -> anyhow::Result<Initialised> {
-    let store = open(database)?;
     let now = UnixMicros(Clock::of_process().read().wall_micros);
-    Ok(waiting()?.block_on(accounts::create(&store, init, false, now))?)
+    waiting()?.block_on(async {
+        let store = open(database).await?;
+        Ok(accounts::create(&store, init, false, now).await?)
+    })
 }
 
 /// Copies the whole database to `to`, as it is at one instant, while the server goes on. Where `to` exists
 /// already it refuses, unless it may `replace` it.
 pub fn backup(database: &Database, to: &Path, replace: bool) -> anyhow::Result<()> {
-    let store = open_existing(database)?;
-    waiting()?.block_on(store.backup(to, replace))?;
-    Ok(())
+    if matches!(database, Database::Postgres(_)) {
+        anyhow::bail!(
+            "this database is in PostgreSQL: back it up with pg_dump, or with pg_basebackup and its log"
+        );
+    }
+    waiting()?.block_on(async {
+        let store = open_existing(database).await?;
+        store.backup(to, replace).await?;
+        Ok(())
+    })
 }
 
 /// Looks the whole database over. What is wrong with it, a line each; empty when all is well.
 pub fn check(database: &Database) -> anyhow::Result<Vec<String>> {
-    let store = open_existing(database)?;
-    let report = waiting()?.block_on(store.check())?;
+    let report = waiting()?.block_on(async {
+        let store = open_existing(database).await?;
+        anyhow::Ok(store.check().await?)
+    })?;
     let mut lines = Vec::new();
     for part in report.parts {
         let untold = part.problem_count - part.problems.len() as u64;
@@ -49,16 +60,21 @@ pub fn check(database: &Database) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn open(database: &Database) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = database;
-    Ok(Store::open_sqlite(path, Opener::Tool)?.store)
+async fn open(database: &Database) -> anyhow::Result<Store> {
+    let opened = match database {
+        Database::Sqlite(path) => Store::open_sqlite(path, Opener::Tool)?,
+        Database::Postgres(url) => Store::open_postgres(url.with_password(), Opener::Tool).await?,
+    };
+    Ok(opened.store)
 }
 
-/// A mistyped path must not become a new, empty database that is then found to be in order.
-fn open_existing(database: &Database) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = database;
-    anyhow::ensure!(path.exists(), "there is no database at {}", path.display());
-    open(database)
+/// A mistyped path must not become a new, empty database that is then found to be in order. Where there is
+/// no such PostgreSQL database, its server says so.
+async fn open_existing(database: &Database) -> anyhow::Result<Store> {
+    if let Database::Sqlite(path) = database {
+        anyhow::ensure!(path.exists(), "there is no database at {}", path.display());
+    }
+    open(database).await
 }
 
 fn waiting() -> std::io::Result<tokio::runtime::Runtime> {

@@ -12,6 +12,7 @@ use crate::config::{self, Config};
 use crate::http::Shutdown;
 use crate::metrics::{Metrics, StateLabel};
 use crate::node::NodeHandle;
+use crate::random;
 
 /// How often the whole table is searched for deadlines that the node has lost sight of.
 const SEARCH_EVERY: Duration = Duration::from_secs(60);
@@ -19,6 +20,14 @@ const SEARCH_EVERY: Duration = Duration::from_secs(60);
 const SEARCH_BEHIND: Duration = Duration::from_secs(60);
 /// How many such deadlines are taken at once.
 const SEARCH_AT_ONCE: u32 = 10_000;
+/// Where several nodes share the database, how often it is searched for deadlines that only a node which is
+/// gone was told, or one that does not watch. The search reads a row for each heartbeat.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Such a search takes at most so great a part of the time: one so many-th.
+const LOOK_PARTS: u32 = 50;
+/// What came due so shortly ago is being judged, as a rule.
+const LOOK_BEHIND: Duration = Duration::from_secs(2);
+
 /// How often gauges are read from the database.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
@@ -26,7 +35,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// The pause between two small steps of deleting what is no longer kept.
 const PRUNE_PAUSE: Duration = Duration::from_millis(200);
-/// The pause between two sweeps.
+/// The pause between two sweeps. Several nodes sweep at different times: to do it twice is no harm, only work.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// How long after the start the database is looked over first; then daily.
 const LOOK_AFTER: Duration = Duration::from_secs(3_600);
@@ -41,6 +50,7 @@ pub(crate) fn start(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let (store, node) = (store.clone(), node.clone());
+    let watches = node.roles().watch;
     if let Some(url) = &config.report_to {
         let proxy = config.outgoing.proxy.as_ref().map(|proxy| proxy.0.clone());
         let reporter = Reporter::new(&url.0, proxy).context("cannot report to another instance")?;
@@ -55,7 +65,13 @@ pub(crate) fn start(
     ));
     tokio::spawn(look_over(store.clone(), node.clone(), shutdown.clone()));
     tokio::spawn(count(store.clone(), Arc::clone(metrics), shutdown.clone()));
-    tokio::spawn(search(store, node, Arc::clone(metrics), shutdown.clone()));
+    if watches && store.is_shared() {
+        let looking = look_for_others(store.clone(), node.clone(), shutdown.clone());
+        tokio::spawn(looking);
+    }
+    if watches {
+        tokio::spawn(search(store, node, Arc::clone(metrics), shutdown.clone()));
+    }
     Ok(())
 }
 
@@ -82,8 +98,12 @@ async fn report(reporter: Reporter, node: NodeHandle, mut shutdown: Shutdown) {
 /// Deletes what is no longer kept, in steps that delay no signal.
 async fn prune(store: Store, node: NodeHandle, retention: Retention, mut shutdown: Shutdown) {
     let mut cursor = PruneCursor::default();
-    let mut rest = PRUNE_EVERY;
+    let mut rest = by_chance(PRUNE_EVERY);
     while pause(rest, &mut shutdown).await {
+        if !node.knows_the_time() {
+            rest = PRUNE_EVERY;
+            continue;
+        }
         rest = match store
             .prune_step(&retention, node.now(), cursor.clone())
             .await
@@ -91,7 +111,7 @@ async fn prune(store: Store, node: NodeHandle, retention: Retention, mut shutdow
             Ok(progress) => {
                 cursor = progress.cursor;
                 if progress.done {
-                    PRUNE_EVERY
+                    by_chance(PRUNE_EVERY)
                 } else {
                     PRUNE_PAUSE
                 }
@@ -119,6 +139,9 @@ fn retention(config: &config::Retention) -> Retention {
 /// Brings back what the node has lost: deleting its memory costs a minute, never an alert.
 async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutdown: Shutdown) {
     while pause(SEARCH_EVERY, &mut shutdown).await {
+        if !node.knows_the_time() {
+            continue;
+        }
         let before = node.now() - SEARCH_BEHIND;
         match store.overdue(before, SEARCH_AT_ONCE).await {
             Ok(lost) => {
@@ -133,6 +156,26 @@ async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutd
             }
             Err(error) => tracing::error!(%error, "cannot search for overdue deadlines"),
         }
+    }
+}
+
+/// Watches what another node stored that has become due earlier: that one is told first, and may be gone
+/// before it looks, or watch nothing. Those that are judged in time anyway are only looked at twice.
+async fn look_for_others(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
+    let mut rest = by_chance(LOOK_EVERY);
+    while pause(rest, &mut shutdown).await {
+        let began = tokio::time::Instant::now();
+        if node.knows_the_time() {
+            let before = node.now() - LOOK_BEHIND;
+            match store.overdue(before, SEARCH_AT_ONCE).await {
+                Ok(due) if due.is_empty() => {}
+                Ok(due) => node.watch(due),
+                // The node says itself that the database is away.
+                Err(error) => tracing::debug!(%error, "cannot search for what other nodes stored"),
+            }
+        }
+        let longest = SEARCH_EVERY.max(LOOK_EVERY);
+        rest = (began.elapsed() * LOOK_PARTS).clamp(LOOK_EVERY, longest);
     }
 }
 
@@ -191,6 +234,12 @@ async fn count_once(store: &Store, metrics: &Metrics) {
         }
         Err(error) => tracing::error!(%error, "cannot count deliveries"),
     }
+}
+
+/// Half of `span` to one and a half: several nodes do not do the same at the same time.
+fn by_chance(span: Duration) -> Duration {
+    let [chance] = random::bytes::<1>();
+    span.mul_f64(0.5 + f64::from(chance) / 255.0)
 }
 
 /// Waits; false when the server ends.

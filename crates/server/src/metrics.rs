@@ -78,6 +78,10 @@ pub struct Metrics {
     pub gap_seconds: SecondsCounter,
     /// Downs that turned out to be our own error. Must be 0.
     pub false_raises: Counter,
+    /// Whether this node is one of those on the database now: 1 or 0.
+    pub joined: Gauge,
+    /// How often this node was taken for lost.
+    pub lost: Counter,
     /// Open connections.
     pub connections: Gauge,
     /// Connections refused, by reason. Each may have been a signal.
@@ -103,6 +107,8 @@ impl Default for Metrics {
             gaps: Family::default(),
             gap_seconds: SecondsCounter::default(),
             false_raises: Counter::default(),
+            joined: Gauge::default(),
+            lost: Counter::default(),
             connections: Gauge::default(),
             refusals: Family::default(),
             requests: Family::default(),
@@ -187,6 +193,16 @@ impl Metrics {
             self.false_raises.clone(),
         );
         registry.register(
+            "node_joined",
+            "Whether this node has joined the PostgreSQL database: 1 or 0",
+            self.joined.clone(),
+        );
+        registry.register(
+            "node_lost",
+            "How often this node could not renew its lease and was taken for lost",
+            self.lost.clone(),
+        );
+        registry.register(
             "open_connections",
             "Open connections",
             self.connections.clone(),
@@ -245,6 +261,8 @@ mod tests {
             "nightbeat_wal_bytes 4096",
             "nightbeat_gap_seconds_total 0.0",
             "nightbeat_false_raise_total 0",
+            "nightbeat_node_joined 0",
+            "nightbeat_node_lost_total 0",
             "nightbeat_open_connections 0",
             "nightbeat_refused_connections_total{reason=\"files\"} 1",
             "nightbeat_http_requests_total{path=\"/api/v1/project\",status=\"200\"} 1",

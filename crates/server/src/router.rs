@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::Store;
@@ -48,11 +48,36 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
         Arc::clone(&parts.notifier),
         Arc::clone(&parts.public_url),
     );
-    Web::new(config, parts)
-        .router()
-        .nest("/api/v1", api::router(api))
+    let roles = config.roles;
+    let node = parts.node.clone();
+    let web = Web::new(config, parts);
+    let router = if roles.web {
+        let people = web.pages().nest("/api/v1", api::router(api));
+        people.layer(axum::middleware::from_fn_with_state(node, knows_the_time))
+    } else {
+        Router::new()
+    };
+    router
+        .merge(web.probes())
         .layer(axum::middleware::from_fn_with_state(metrics, count))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .fallback(move || async move {
+            let text = if roles.web {
+                "not found\n"
+            } else {
+                "this server has no API and no pages: `web` is not among its roles\n"
+            };
+            (StatusCode::NOT_FOUND, text)
+        })
+}
+
+/// Before a node has joined the others it cannot say what time it is: nothing may be changed by it.
+async fn knows_the_time(State(node): State<NodeHandle>, request: Request, next: Next) -> Response {
+    if node.knows_the_time() {
+        return next.run(request).await;
+    }
+    let detail = node.health().problems.join("; ") + "\n";
+    let later = [(http::header::RETRY_AFTER, "5")];
+    (StatusCode::SERVICE_UNAVAILABLE, later, detail).into_response()
 }
 
 /// Counts requests by the route that matched; what matched none is `none`.

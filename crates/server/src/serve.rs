@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use nightbeat_domain::UnixMicros;
 use nightbeat_notify::{Catalogue, Notifier, Outgoing, SmtpSettings};
 use nightbeat_store::control::projects;
-use nightbeat_store::{Opened, Opener, Store};
+use nightbeat_store::{Opened, Opener, Store, StoreError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -18,12 +20,19 @@ use crate::housekeeping;
 use crate::http::{self, App, Bound, Shutdown, ShutdownSwitch};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
-use crate::node::{Node, NodeHandle, Parts};
+use crate::node::{Identity, Node, NodeHandle, Parts};
 use crate::router::{self, RouterParts};
 use crate::web::Setup;
 
 /// Files that are open besides connections: the database and its readers, deliveries on their way, logs.
 const FILES_RESERVED: u64 = 192;
+
+/// One of several nodes that stops says so for this long while it still takes what comes: a load balancer
+/// that asks each second and believes the third answer sends nothing here by then.
+const LAME_FOR: Duration = Duration::from_secs(5);
+
+/// How often a database that was away at the start is asked whether it has a project.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is told to stop (SIGTERM, SIGINT) or cannot go on. Builds its own runtime.
 pub fn serve(config: Config) -> anyhow::Result<()> {
@@ -63,17 +72,11 @@ pub struct Server {
 impl Server {
     /// Starts a server; it answers when this returns.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let opened = open(&config.database)?;
-        let Opened {
-            store,
-            alive_until,
-            setback,
-        } = opened;
-        if let Some(setback) = setback {
-            tracing::error!(
-                "{setback}. The time since then is a gap; what was acknowledged in it is lost"
-            );
-        }
+        let (store, alive_until) = open(&config.database)?;
+        let identity = store
+            .is_shared()
+            .then(|| Identity::kept_in(config.data_folder.as_deref()));
+        let is_there = is_there(&store).await?;
         let catalogue = Arc::new(Catalogue::load(config.channels.folder.as_deref())?);
         let notifier = Arc::new(notifier(&config, Arc::clone(&catalogue))?);
         let metrics = Arc::new(Metrics::default());
@@ -87,6 +90,8 @@ impl Server {
         let (node, handle) = Node::new(Parts {
             store: store.clone(),
             alive_until,
+            identity,
+            roles: config.roles,
             catalogue: Arc::clone(&catalogue),
             notifier: Arc::clone(&notifier),
             public_url: Arc::clone(&public_url),
@@ -95,7 +100,11 @@ impl Server {
             inbox_signals_max: config.limits.inbox_signals,
             signals_per_second: config.limits.signals_per_second_per_heartbeat,
         });
-        let (setup, setup_path) = setup(&store).await?;
+        let setup = Arc::new(Setup::closed());
+        let mut setup_path = None;
+        if is_there && config.roles.web {
+            setup_path = open_setup(&store, &setup).await?;
+        }
         let (switch, shutdown) = Shutdown::new();
         // The node ends after the connections: requests under way want its answer.
         let (node_switch, node_shutdown) = Shutdown::new();
@@ -108,13 +117,17 @@ impl Server {
                 notifier,
                 public_url,
                 metrics: Arc::clone(&metrics),
-                setup: Arc::new(setup),
+                setup: Arc::clone(&setup),
                 shutdown: shutdown.clone(),
             },
         );
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let app = Arc::new(App::new(&config, ingest, router));
         housekeeping::start(&config, &store, &handle, &metrics, &shutdown)?;
+        if !is_there && config.roles.web {
+            let (store, config) = (store.clone(), config.clone());
+            tokio::spawn(open_setup_later(store, setup, config, shutdown.clone()));
+        }
         // The node starts before the first connection is accepted, so the gap that it records covers all
         // the time in which nobody could signal.
         let running = tokio::spawn(node.run(node_shutdown));
@@ -164,9 +177,14 @@ impl Server {
         }
     }
 
-    /// Stops: is not ready, accepts no more, answers what is under way, writes down what waits. An error when the node
-    /// had to end by itself.
+    /// Stops: is not ready, accepts no more, answers what is under way, writes down what waits. One of several
+    /// nodes takes what comes for some seconds more, until nobody sends it anything. An error when the node had to end
+    /// by itself.
     pub async fn stop(self) -> anyhow::Result<()> {
+        if self.store.is_shared() && self.node.health().problems.is_empty() {
+            self.node.is_to_stop();
+            tokio::time::sleep(LAME_FOR).await;
+        }
         self.switch.begin();
         self.accepting.await.context("the accept loop panicked")?;
         self.node_switch.begin();
@@ -184,20 +202,51 @@ impl Server {
             "Nightbeat listens on {listening}; people and jobs reach it at {url}"
         )?;
         if let Some(path) = &self.setup_path {
-            let database = &self.config.database;
-            write!(
-                out,
-                "\nThis server has no project yet. Open this link, which works once:\n\n    {url}{path}\n\n\
-                 or run\n\n    nightbeat init --email you@example.org --database {database}\n\n"
-            )?;
+            write!(out, "{}", how_to_begin(&self.config, path))?;
         }
         Ok(())
     }
 }
 
-fn open(database: &Database) -> anyhow::Result<Opened> {
-    match database {
-        Database::Sqlite(path) => Ok(Store::open_sqlite(path, Opener::Server)?),
+/// What the person who started a server without projects can do.
+fn how_to_begin(config: &Config, path: &str) -> String {
+    let url = config.public_url.as_str();
+    let database = &config.database;
+    format!(
+        "\nThis server has no project yet. Open this link, which works once:\n\n    {url}{path}\n\n\
+         or run\n\n    nightbeat init --email you@example.org --database {database}\n\n"
+    )
+}
+
+/// The store, and until when receiving is known to have worked. A database on another machine may be away.
+fn open(database: &Database) -> anyhow::Result<(Store, Option<UnixMicros>)> {
+    let path = match database {
+        Database::Sqlite(path) => path,
+        Database::Postgres(url) => return Ok((Store::postgres_at(url.with_password())?, None)),
+    };
+    let Opened {
+        store,
+        alive_until,
+        setback,
+    } = Store::open_sqlite(path, Opener::Server)?;
+    if let Some(setback) = setback {
+        tracing::error!(
+            "{setback}. The time since then is a gap; what was acknowledged in it is lost"
+        );
+    }
+    Ok((store, alive_until))
+}
+
+/// Whether the database answers; an error when waiting for it does not help.
+async fn is_there(store: &Store) -> anyhow::Result<bool> {
+    match store.prepare().await {
+        Ok(_) => Ok(true),
+        Err(error @ StoreError::Fatal(_)) => Err(error.into()),
+        Err(error) if store.is_shared() => {
+            tracing::error!(%error, "the database is away: signals are refused until it is there");
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -232,13 +281,30 @@ fn smtp(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
     }))
 }
 
-/// A setup link where the server has no project yet.
-async fn setup(store: &Store) -> anyhow::Result<(Setup, Option<String>)> {
-    if store.read(projects::count).await? > 0 {
-        return Ok((Setup::closed(), None));
+/// The path of a setup link, where the server has no project yet. Of several nodes it works at this one.
+async fn open_setup(store: &Store, setup: &Setup) -> nightbeat_store::Result<Option<String>> {
+    let projects = store.read(projects::count).await?;
+    Ok((projects == 0).then(|| setup.open()))
+}
+
+/// The same for a server whose database was away as it started.
+async fn open_setup_later(store: Store, setup: Arc<Setup>, config: Config, mut shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN_AFTER) => {}
+            () = shutdown.begun() => return,
+        }
+        match open_setup(&store, &setup).await {
+            Ok(None) => return,
+            Ok(Some(path)) => {
+                let text = how_to_begin(&config, &path);
+                // Where nobody reads stderr, nobody misses it.
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "the database is still away"),
+        }
     }
-    let (setup, path) = Setup::opened();
-    Ok((setup, Some(path)))
 }
 
 /// As many connections as the process may open files. The soft limit is raised to the hard one first:

@@ -180,6 +180,12 @@ impl Admin {
             .status
     }
 
+    /// Whether the server answers anything at all.
+    pub async fn is_answered(&self) -> bool {
+        let asked = http::send(self.address, http::get(self.address, "/healthz"));
+        asked.await.is_ok()
+    }
+
     /// What `/readyz` answers: its status and text.
     pub async fn ready(&self) -> (u16, String) {
         let answer = http::send(self.address, http::get(self.address, "/readyz"));

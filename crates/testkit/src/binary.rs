@@ -128,6 +128,21 @@ impl Setup {
         binary
     }
 
+    /// Starts the server and waits for nothing.
+    pub fn launch(self) -> Binary {
+        let mut binary = Binary {
+            setup: self,
+            process: None,
+        };
+        binary.launch();
+        binary
+    }
+
+    /// Runs a command of the binary that may fail, to its end.
+    pub fn try_run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let file = || format!("sqlite:{}", self.database.display());
         let database_url = self.database_url.clone().unwrap_or_else(file);
@@ -177,7 +192,7 @@ impl Binary {
 
     /// Runs a command of the binary that may fail, to its end.
     pub fn try_run(&self, arguments: &[&str]) -> Output {
-        self.setup.command(arguments).output().unwrap()
+        self.setup.try_run(arguments)
     }
 
     /// Its clock, where it has one that stands still.

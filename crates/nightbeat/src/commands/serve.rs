@@ -11,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   nightbeat serve                     needs nothing: the database is made where there is none
   nightbeat serve --listen 0.0.0.0:8787 --public-url https://beats.example.org
+  nightbeat serve --database postgres://nightbeat@db.example.org/nightbeat
   nightbeat serve --config /etc/nightbeat.toml --log-format json
 
 Every key of the configuration can stand in the file or in the environment, where outgoing.allow is
@@ -24,6 +25,9 @@ pub(crate) struct Serve {
     /// Where to listen; several with commas between them [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// What it does, of several servers on one PostgreSQL database [default: signals,watch,deliver,web]
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<String>,
     /// The address under which people and jobs reach the server
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -47,6 +51,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<String, Failure> {
         let flags = Overrides {
             listen: self.listen,
+            roles: self.roles,
             public_url: self.public_url,
             ping_host: self.ping_host,
             report_to: self.report_to,

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration beyond its single values.
 
-use super::{Config, Database, Loaded};
+use super::{Config, Database, Loaded, Roles};
 
 /// Values that cannot be meant together. Reads nothing but its argument.
 pub(super) fn contradictions(config: &Config) -> Vec<String> {
@@ -8,6 +8,11 @@ pub(super) fn contradictions(config: &Config) -> Vec<String> {
     let mut refuse = |problem: &str| problems.push(problem.to_owned());
     if config.listen.is_empty() {
         refuse("listen: name at least one address");
+    }
+    if matches!(config.database, Database::Sqlite(_)) && config.roles != Roles::ALL {
+        refuse(
+            "roles: a server on SQLite is alone and does everything; name roles on PostgreSQL only",
+        );
     }
     let smtp = &config.smtp;
     if smtp.host.is_some() {
@@ -48,8 +53,9 @@ impl Loaded {
                 folder.display()
             ));
         }
-        let Database::Sqlite(path) = &self.config.database;
-        if path.is_dir() {
+        if let Database::Sqlite(path) = &self.config.database
+            && path.is_dir()
+        {
             problems.push(format!(
                 "database: {} is a folder; name a file in it",
                 path.display()

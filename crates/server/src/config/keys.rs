@@ -64,6 +64,17 @@ pub(super) const KEYS: &[Key] = &[
         Some(c.database.to_string())
     }),
     key!(
+        "roles",
+        |c, t| t.parse().map(|v| c.roles = v),
+        |c| Some(c.roles.to_string()),
+        list
+    ),
+    key!(
+        "data_folder",
+        |c, t| text(t).map(|v| c.data_folder = Some(v.into())),
+        |c| c.data_folder.as_ref().map(|p| p.display().to_string())
+    ),
+    key!(
         "public_url",
         |c, t| t.parse().map(|v| c.public_url = v),
         |c| Some(c.public_url.to_string())

@@ -40,6 +40,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--database`.
     pub database: Option<String>,
+    /// `--roles`; several, separated by commas.
+    pub roles: Option<String>,
     /// `--public-url`.
     pub public_url: Option<String>,
     /// `--ping-host`.
@@ -53,10 +55,11 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 7] {
+    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 8] {
         [
             ("--listen", "listen", self.listen.as_deref()),
             ("--database", "database", self.database.as_deref()),
+            ("--roles", "roles", self.roles.as_deref()),
             ("--public-url", "public_url", self.public_url.as_deref()),
             ("--ping-host", "ping_host", self.ping_host.as_deref()),
             ("--report-to", "report_to", self.report_to.as_deref()),
@@ -156,7 +159,10 @@ pub fn load(
     environment: &[(String, String)],
     overrides: &Overrides,
 ) -> Result<Loaded, ConfigError> {
-    let database = default_database(environment);
+    let folder = default_folder(environment);
+    let database = folder
+        .as_ref()
+        .map(|folder| Database::Sqlite(folder.join("nightbeat.db")));
     let mut loading = Loading {
         config: Config::with_database(
             database
@@ -166,6 +172,7 @@ pub fn load(
         origins: BTreeMap::new(),
         problems: Vec::new(),
     };
+    loading.config.data_folder = folder;
     if let Some(file) = file {
         loading.file(file);
     }
@@ -178,8 +185,8 @@ pub fn load(
     loading.finish(database.is_some())
 }
 
-/// Where the database is when nobody says: systemd's state directory, else the user's data directory.
-fn default_database(environment: &[(String, String)]) -> Option<Database> {
+/// Where our data is when nobody says: systemd's state directory, else the user's data directory.
+fn default_folder(environment: &[(String, String)]) -> Option<PathBuf> {
     let variable = |name: &str| {
         let found = environment.iter().find(|(known, _)| known == name);
         found
@@ -190,10 +197,9 @@ fn default_database(environment: &[(String, String)]) -> Option<Database> {
     let state = variable("STATE_DIRECTORY")
         .and_then(|all| all.split(':').next())
         .map(PathBuf::from);
-    let folder = state
+    state
         .or_else(|| variable("XDG_DATA_HOME").map(|data| Path::new(data).join("nightbeat")))
-        .or_else(|| variable("HOME").map(|home| Path::new(home).join(".local/share/nightbeat")))?;
-    Some(Database::Sqlite(folder.join("nightbeat.db")))
+        .or_else(|| variable("HOME").map(|home| Path::new(home).join(".local/share/nightbeat")))
 }
 
 struct Loading {

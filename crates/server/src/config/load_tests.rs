@@ -35,12 +35,13 @@ fn origin(loaded: &Loaded, key: &str) -> String {
 #[test]
 fn nothing_at_all_is_a_configuration() {
     let loaded = load(None, &env(&[]), &Overrides::default()).unwrap();
-    assert_eq!(
-        loaded.config,
-        Config::with_database(Database::Sqlite(
-            "/home/ana/.local/share/nightbeat/nightbeat.db".into()
-        ))
-    );
+    let folder = "/home/ana/.local/share/nightbeat";
+    let database = Database::Sqlite(format!("{folder}/nightbeat.db").into());
+    let expected = Config {
+        data_folder: Some(folder.into()),
+        ..Config::with_database(database)
+    };
+    assert_eq!(loaded.config, expected);
     assert_eq!(loaded.config.public_url.as_str(), "http://127.0.0.1:8787");
 }
 
@@ -86,6 +87,7 @@ fn every_key_can_be_set_by_its_variable() {
         let value = match key.name {
             "listen" => "127.0.0.1:9",
             "database" => "sqlite:/x.db",
+            "roles" => "signals,web",
             "public_url" | "report_to" | "outgoing.proxy" => "https://host.example/path",
             "trusted_proxies" | "outgoing.allow" | "metrics.allow" => "10.0.0.0/8",
             "log.format" => "json",
@@ -232,6 +234,10 @@ fn the_database_is_in_the_state_directory_else_in_the_data_directory() {
 #[test]
 fn values_that_cannot_be_meant_together_are_refused() {
     for (text, start) in [
+        (
+            "roles = [\"signals\"]",
+            "roles: a server on SQLite is alone",
+        ),
         ("[smtp]\nhost = \"mail\"\nfrom = \"a@b\"", "smtp.tls: "),
         ("[smtp]\nhost = \"mail\"\ntls = \"none\"", "smtp.from: "),
         (
@@ -305,7 +311,7 @@ fn the_handbook_names_every_key_with_its_default() {
     let defaults = load(None, &env(&[]), &Overrides::default()).unwrap();
     for shown in defaults.values() {
         let default = match (shown.key, shown.value) {
-            ("database" | "public_url", _) => "see below".to_owned(),
+            ("database" | "public_url" | "data_folder", _) => "see below".to_owned(),
             (_, None) => "not set".to_owned(),
             (_, Some(value)) => format!("`{value}`"),
         };
@@ -323,4 +329,16 @@ fn the_example_of_the_handbook_is_right() {
     let loaded = of(example, &[], &Overrides::default()).unwrap();
     assert_eq!(loaded.config.listen.len(), 2);
     assert!(loaded.config.trusted_proxies.unix);
+}
+
+#[test]
+fn a_database_in_postgresql_is_shown_without_its_password() {
+    let text =
+        "database = \"postgres://nb:secret-7@db.example.org/nightbeat\"\nroles = [\"web\"]\n";
+    let loaded = of(text, &[], &Overrides::default()).unwrap();
+    assert_eq!(loaded.config.roles, "web".parse().unwrap());
+    let shown = loaded.show();
+    assert!(shown.contains("database = \"postgres://nb:•••@db.example.org/nightbeat\""));
+    assert!(shown.contains("roles = [\"web\"]"), "{shown}");
+    assert!(!format!("{shown}{loaded:?}").contains("secret-7"));
 }

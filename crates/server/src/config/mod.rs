@@ -16,7 +16,9 @@ use std::time::Duration;
 use nightbeat_notify::{IpNet, SmtpTls};
 
 pub use load::{ConfigError, File, Loaded, Origin, Overrides, from_process, load};
-pub use values::{Database, Listen, PublicUrl, Secret, TrustedProxies, neighbourhood};
+pub use values::{
+    Database, Listen, PostgresUrl, PublicUrl, Roles, Secret, TrustedProxies, neighbourhood,
+};
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,10 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The database.
     pub database: Database,
+    /// What this server does, of several on one database.
+    pub roles: Roles,
+    /// Where a server on PostgreSQL keeps which node it is.
+    pub data_folder: Option<PathBuf>,
     /// The address under which people and jobs reach this server.
     pub public_url: PublicUrl,
     /// The host whose every path may be a signal (`https://ping.example.org/UUID`).
@@ -168,6 +174,8 @@ impl Config {
             public_url: values::public_url_of(&listen),
             listen,
             database,
+            roles: Roles::ALL,
+            data_folder: None,
             ping_host: None,
             trusted_proxies: TrustedProxies::default(),
             report_to: None,

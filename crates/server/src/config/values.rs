@@ -57,16 +57,23 @@ impl fmt::Display for Listen {
 pub enum Database {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which several nodes may share.
+    Postgres(PostgresUrl),
 }
 
 impl FromStr for Database {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if POSTGRES.iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self::Postgres(PostgresUrl(text.to_owned())));
+        }
         match text.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
             _ => Err(format!(
-                "`{text}` is not a database: write `sqlite:/path/to/file.db`"
+                "`{}` is not a database: write `sqlite:/path/to/file.db` or \
+                 `postgres://user@host/database`",
+                without_password(text)
             )),
         }
     }
@@ -76,7 +83,142 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
+    }
+}
+
+/// What the URL of a PostgreSQL database begins with.
+const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// What is shown in place of a password.
+const MASK: &str = "•••";
+
+/// The URL of a PostgreSQL database. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// The URL as it was given, with its password: for the driver alone.
+    pub fn with_password(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_password(&self.0))
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({self})")
+    }
+}
+
+/// A URL with masks in place of what may be a password: between the first `:` and the last `@` behind the
+/// scheme, and in options. One that is written wrongly is masked rather too much.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (address, options) = match rest.rfind('@').map_or(rest.find('?'), |at| {
+        rest[at..].find('?').map(|found| at + found)
+    }) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let address = match address.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:{MASK}@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => address.to_owned(),
+    };
+    let whole = format!("{address}{options}");
+    let parts = whole.split_inclusive(['?', '&']).map(|option| {
+        let (name, _) = option.split_once('=').unwrap_or((option, ""));
+        if !name.to_ascii_lowercase().contains("pass") || !option.contains('=') {
+            return option.to_owned();
+        }
+        let end = if option.ends_with('&') { "&" } else { "" };
+        format!("{name}={MASK}{end}")
+    });
+    let parts: String = parts.collect();
+    format!("{scheme}://{parts}")
+}
+
+/// What a server does. One alone does everything; of several, each may do a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of roles")]
+pub struct Roles {
+    /// Takes signals.
+    pub signals: bool,
+    /// Watches deadlines.
+    pub watch: bool,
+    /// Sends alerts.
+    pub deliver: bool,
+    /// Serves the API and the pages.
+    pub web: bool,
+}
+
+impl Roles {
+    /// Everything.
+    pub const ALL: Self = Self {
+        signals: true,
+        watch: true,
+        deliver: true,
+        web: true,
+    };
+
+    /// Each with its name.
+    fn named(self) -> [(&'static str, bool); 4] {
+        [
+            ("signals", self.signals),
+            ("watch", self.watch),
+            ("deliver", self.deliver),
+            ("web", self.web),
+        ]
+    }
+}
+
+impl FromStr for Roles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut roles = Self {
+            signals: false,
+            watch: false,
+            deliver: false,
+            web: false,
+        };
+        let names = text.split(',').map(str::trim);
+        for name in names.filter(|name| !name.is_empty()) {
+            match name {
+                "signals" => roles.signals = true,
+                "watch" => roles.watch = true,
+                "deliver" => roles.deliver = true,
+                "web" => roles.web = true,
+                _ => {
+                    return Err(format!(
+                        "`{name}` is not a role: name some of signals, watch, deliver, web"
+                    ));
+                }
+            }
+        }
+        if roles.named().iter().all(|(_, has)| !has) {
+            return Err("name at least one of signals, watch, deliver, web".to_owned());
+        }
+        Ok(roles)
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.named().into_iter().filter(|(_, has)| *has);
+        let names: Vec<&str> = names.map(|(name, _)| name).collect();
+        f.write_str(&names.join(","))
     }
 }
 
@@ -246,6 +388,52 @@ mod tests {
             "127.0.0.1:99999",
         ] {
             assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_database_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://u:secret@h/n", "postgres://u:•••@h/n"),
+            (
+                "postgresql://u:se:cr@et@a:1,b:2/n?sslmode=disable",
+                "postgresql://u:•••@a:1,b:2/n?sslmode=disable",
+            ),
+            ("postgres://u@h/n", "postgres://u@h/n"),
+            (
+                "postgres:///n?host=/run/x&user=u",
+                "postgres:///n?host=/run/x&user=u",
+            ),
+            (
+                "postgres://h/n?password=secret&user=u&sslpassword=secret",
+                "postgres://h/n?password=•••&user=u&sslpassword=•••",
+            ),
+            (
+                "postgres://h/n?password=secret&user=a@b",
+                "postgres://h/n?password=•••&user=a@b",
+            ),
+            // A mark that should have been escaped.
+            ("postgres://u:sec?ret@h/n?a=b", "postgres://u:•••@h/n?a=b"),
+        ] {
+            let database: Database = url.parse().unwrap();
+            assert_eq!(database.to_string(), shown);
+            assert!(!format!("{database:?}").contains("sec"), "{database:?}");
+            let Database::Postgres(url_again) = database else {
+                panic!("{url}");
+            };
+            assert_eq!(url_again.with_password(), url);
+        }
+        let mistyped = "postgre://u:secret@h/n".parse::<Database>().unwrap_err();
+        assert!(!mistyped.contains("secret"), "{mistyped}");
+    }
+
+    #[test]
+    fn roles_are_named_and_there_is_at_least_one() {
+        let some: Roles = "deliver, signals".parse().unwrap();
+        assert_eq!(some.to_string(), "signals,deliver");
+        assert_eq!("signals,watch,deliver,web".parse(), Ok(Roles::ALL));
+        for text in ["", ",", "all", "signals,judge"] {
+            assert!(text.parse::<Roles>().is_err(), "{text}");
         }
     }
 

@@ -15,6 +15,9 @@ use crate::node::Answer;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, OPTIONS");
 const PING_BODY_LIMIT: HeaderName = HeaderName::from_static("ping-body-limit");
 
+/// When a client that was led to the wrong server should come again, in seconds.
+const ELSEWHERE_SECONDS: u32 = 5;
+
 /// Makes answers; holds what is the same in all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Answers {
@@ -41,6 +44,11 @@ impl Answers {
                     self.later(StatusCode::SERVICE_UNAVAILABLE, text, retry_after_seconds),
                     "refused",
                 );
+            }
+            Answer::NotHere => {
+                let text = "this server takes no signals: `signals` is not among its roles\n";
+                let later = self.later(StatusCode::SERVICE_UNAVAILABLE, text, ELSEWHERE_SECONDS);
+                return (later, "refused");
             }
             Answer::TooFast {
                 retry_after_seconds,
@@ -182,6 +190,12 @@ mod tests {
                 },
                 503,
                 "cannot be stored now, try again\n",
+                Some("5"),
+            ),
+            (
+                Answer::NotHere,
+                503,
+                "this server takes no signals: `signals` is not among its roles\n",
                 Some("5"),
             ),
             (

@@ -11,7 +11,7 @@ use nightbeat_store::Store;
 use nightbeat_store::outbox::{ClaimedDelivery, DeliveryEnding, FinishedDelivery};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Happened;
+use super::life::Happened;
 
 /// Sends what was claimed.
 #[derive(Debug)]

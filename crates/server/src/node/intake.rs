@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightbeat_domain::UnixMicros;
-use nightbeat_engine::{self as engine, Announced};
+use nightbeat_engine::{self as engine, Announced, Reading};
 use nightbeat_store::Arrival;
 use tokio::sync::{Notify, oneshot};
 
@@ -35,12 +35,16 @@ impl Inbound {
 #[derive(Debug)]
 pub struct Arriving {
     intake: Arc<Intake>,
+    /// In which life of the node it was announced.
+    life: u64,
     announced: Announced,
 }
 
 #[derive(Debug)]
 pub(super) struct Intake {
     clock: Clock,
+    signals_max: usize,
+    per_second: Option<u32>,
     // Held for a push or a swap; never across an await, so a plain mutex.
     waiting: Mutex<Waiting>,
     pub(super) wake: Notify,
@@ -48,29 +52,103 @@ pub(super) struct Intake {
 
 #[derive(Debug)]
 struct Waiting {
+    /// Of the present life of the node, or of its last: its axis goes on.
     signals: engine::Intake<Inbound>,
     pace: Option<Pace>,
+    /// Counts the node's lives: 0 before the first one.
+    life: u64,
+    /// Whether the node lives, so that signals may be taken.
+    lives: bool,
+    /// A signal was refused since the node asked to join.
+    refused: bool,
 }
 
 impl Intake {
-    pub(super) fn new(
+    /// The intake of a server that is alone on its database.
+    pub(super) fn alone(
         clock: Clock,
         floor: Option<UnixMicros>,
         signals_max: usize,
         per_second: Option<u32>,
     ) -> Self {
+        let intake = Self::shared(clock, signals_max, per_second);
+        let mut waiting = intake.lock();
+        waiting.signals = engine::Intake::new(intake.read(), floor, signals_max);
+        waiting.life = 1;
+        waiting.lives = true;
+        drop(waiting);
+        intake
+    }
+
+    /// The intake of one of several nodes, which takes nothing before it has joined.
+    pub(super) fn shared(clock: Clock, signals_max: usize, per_second: Option<u32>) -> Self {
         Self {
+            signals_max,
+            per_second,
             waiting: Mutex::new(Waiting {
-                signals: engine::Intake::new(clock.read(), floor, signals_max),
+                signals: engine::Intake::new(clock.read(), None, signals_max),
                 pace: per_second.map(Pace::new),
+                life: 0,
+                lives: false,
+                refused: false,
             }),
             clock,
             wake: Notify::new(),
         }
     }
 
+    /// What the clocks say.
+    pub(super) fn read(&self) -> Reading {
+        self.clock.read()
+    }
+
     pub(super) fn now(&self) -> UnixMicros {
         self.lock().signals.now(self.clock.read())
+    }
+
+    /// Whether [`Self::now`] says what time it is: a node learns that as it joins.
+    pub(super) fn knows_the_time(&self) -> bool {
+        self.lock().life > 0
+    }
+
+    /// The node is about to ask whether it may join.
+    pub(super) fn asks(&self) -> Reading {
+        self.lock().refused = false;
+        self.read()
+    }
+
+    /// A life begins: the database's clock said `clock` to a node that asked at `asked`.
+    pub(super) fn joined(&self, asked: Reading, clock: UnixMicros) {
+        let mut waiting = self.lock();
+        let answered = self.read();
+        waiting.signals = engine::Intake::joined(asked, answered, clock, self.signals_max);
+        if waiting.refused {
+            // Nobody else knows of it: the gap of the absence ends with `clock`.
+            waiting.signals.refused();
+        }
+        waiting.pace = self.per_second.map(Pace::new);
+        waiting.life += 1;
+        waiting.lives = true;
+    }
+
+    /// A life is over: what waits is refused, and so is what comes.
+    pub(super) fn ends(&self) {
+        let mut waiting = self.lock();
+        waiting.lives = false;
+        let left = waiting.signals.take(self.clock.read(), |_, _| None);
+        drop(waiting);
+        // Whoever waits for an answer is told that there is none.
+        drop(left);
+    }
+
+    /// The lease was renewed by a transaction, in which the database's clock said `clock`.
+    pub(super) fn renewed(&self, asked: Reading, answered: Reading, clock: UnixMicros) {
+        self.lock().signals.renewed(asked, answered, clock);
+    }
+
+    /// Whether enough is left of the lease for signals to be sent here.
+    pub(super) fn is_ready(&self) -> bool {
+        self.lock().signals.is_ready(self.clock.read())
     }
 
     /// Stamps a signal and queues it. One that was announced keeps the time of its announcement, unless
@@ -81,10 +159,11 @@ impl Intake {
             answer,
         } = inbound;
         let mut waiting = self.lock();
-        let now = waiting.signals.now(self.clock.read());
+        let reading = self.clock.read();
+        let now = waiting.signals.now(reading);
         let announcement = announced.as_ref().map(|arriving| arriving.announced);
         arrival.signal.received_at = waiting.signals.stamp(now, announcement);
-        let passed = if waiting.signals.has_room() {
+        let passed = if waiting.may_take(reading, announced.as_ref()) {
             waiting.pass(arrival, now)
         } else {
             Err(Answer::Refused {
@@ -108,16 +187,18 @@ impl Intake {
 
     /// Announces a signal whose body is still on its way.
     pub(super) fn announce(self: &Arc<Self>) -> Arriving {
-        let announced = self.lock().signals.announce(self.clock.read());
+        let mut waiting = self.lock();
+        let announced = waiting.signals.announce(self.clock.read());
         Arriving {
             intake: Arc::clone(self),
+            life: waiting.life,
             announced,
         }
     }
 
     /// A signal was refused before it came here.
     pub(super) fn refused(&self) {
-        self.lock().signals.refused();
+        self.lock().refuse();
     }
 
     /// Takes no more signals.
@@ -129,7 +210,7 @@ impl Intake {
     /// Takes out what waits.
     pub(super) fn take(&self) -> engine::Taken<Inbound> {
         let mut waiting = self.lock();
-        let Waiting { signals, pace } = &mut *waiting;
+        let Waiting { signals, pace, .. } = &mut *waiting;
         signals.take(self.clock.read(), |now, signals| {
             let pace = pace.as_mut()?;
             signals.extend(pace.signs_of_life(now).into_iter().map(|arrival| {
@@ -147,6 +228,25 @@ impl Intake {
 }
 
 impl Waiting {
+    /// Whether a signal may be taken. One that was announced in an earlier life may not: its time may have
+    /// been judged by others.
+    fn may_take(&mut self, reading: Reading, announced: Option<&Arriving>) -> bool {
+        let of_this_life = announced.is_none_or(|arriving| arriving.life == self.life);
+        if !self.lives || !of_this_life {
+            self.refuse();
+            return false;
+        }
+        self.signals.may_take(reading)
+    }
+
+    fn refuse(&mut self) {
+        if self.lives {
+            self.signals.refused();
+        } else {
+            self.refused = true;
+        }
+    }
+
     /// Lets a signal pass, within the operator's limit for one heartbeat.
     fn pass(&mut self, arrival: Arrival, now: UnixMicros) -> Result<Arrival, Answer> {
         let Some(pace) = self.pace.as_mut() else {
@@ -160,6 +260,9 @@ impl Waiting {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        self.intake.lock().signals.withdraw(self.announced);
+        let mut waiting = self.intake.lock();
+        if waiting.life == self.life {
+            waiting.signals.withdraw(self.announced);
+        }
     }
 }

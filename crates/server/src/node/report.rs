@@ -34,12 +34,15 @@ struct Last {
     judging_lag: Duration,
     started: bool,
     stopping: bool,
+    /// Why a node has not joined the others.
+    away: Option<String>,
     /// What is damaged in the database.
     damage: Option<String>,
 }
 
 impl Report {
-    pub(super) fn new(now: UnixMicros) -> Self {
+    /// Nothing is known yet. One of several nodes, as `is_shared` says, has to join first.
+    pub(super) fn new(now: UnixMicros, is_shared: bool) -> Self {
         Self {
             last: Mutex::new(Last {
                 turned_at: now,
@@ -47,6 +50,7 @@ impl Report {
                 judging_lag: Duration::ZERO,
                 started: false,
                 stopping: false,
+                away: is_shared.then(|| "it asks".to_owned()),
                 damage: None,
             }),
         }
@@ -64,6 +68,22 @@ impl Report {
         last.turned_at = now;
         last.storing = health.storing;
         last.judging_lag = health.judging_lag;
+    }
+
+    /// The node is not one of those on the database now, and why.
+    pub(super) fn is_away(&self, why: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.away = Some(why.to_owned());
+        last.started = false;
+    }
+
+    /// The node has joined.
+    pub(super) fn is_there(&self, now: UnixMicros) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.away = None;
+        last.turned_at = now;
+        last.storing = true;
+        last.judging_lag = Duration::ZERO;
     }
 
     pub(super) fn started(&self) {
@@ -87,34 +107,51 @@ impl Report {
             .damage = damage;
     }
 
-    pub(super) fn health(&self, now: UnixMicros) -> Health {
+    /// How the node is. `holds_lease`: enough is left of it for signals to be sent here.
+    pub(super) fn health(&self, now: UnixMicros, holds_lease: bool) -> Health {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut problems = Vec::new();
         if last.stopping {
             problems.push("the server is stopping".to_owned());
+        } else if let Some(why) = &last.away {
+            problems.push(format!("this node has not joined the database: {why}"));
         } else if !last.started {
             problems.push("the server is starting".to_owned());
         }
-        if !last.storing {
-            problems.push("the database cannot store".to_owned());
+        if last.away.is_none() {
+            last.faults(now, holds_lease, &mut problems);
         }
         if let Some(damage) = &last.damage {
             problems.push(format!("the database is damaged: {damage}"));
         }
-        let silent = now.since(last.turned_at);
+        Health { problems }
+    }
+}
+
+impl Last {
+    /// What is wrong with a node that runs.
+    fn faults(&self, now: UnixMicros, holds_lease: bool, problems: &mut Vec<String>) {
+        if !self.storing {
+            problems.push("the database cannot store".to_owned());
+        }
+        if !holds_lease {
+            problems.push(
+                "this node's lease runs out: the database has not answered for seconds".to_owned(),
+            );
+        }
+        let silent = now.since(self.turned_at);
         if silent > STALLED_AFTER {
             problems.push(format!(
                 "the node stands still since {} s",
                 silent.as_secs()
             ));
         }
-        if last.judging_lag > JUDGING_LAG_MAX {
+        if self.judging_lag > JUDGING_LAG_MAX {
             problems.push(format!(
                 "a deadline waits for its judgement since {} s",
-                last.judging_lag.as_secs()
+                self.judging_lag.as_secs()
             ));
         }
-        Health { problems }
     }
 }
 

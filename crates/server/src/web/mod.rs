@@ -64,17 +64,21 @@ impl Web {
         }
     }
 
-    /// All routes.
-    pub(crate) fn router(self) -> Router {
-        let pages = Router::new()
+    /// What people see.
+    pub(crate) fn pages(&self) -> Router {
+        Router::new()
             .route("/", get(list::show))
             .route("/sign-in", post(session::sign_in))
             .route("/sign-out", post(session::sign_out))
             .route("/setup/{secret}", get(setup::form).post(setup::create))
             .route(assets::STYLE_ROUTE, get(assets::style))
-            .layer(axum::middleware::map_response(headers::secure));
+            .layer(axum::middleware::map_response(headers::secure))
+            .with_state(self.clone())
+    }
+
+    /// What machines ask of the server itself, whatever its roles are.
+    pub(crate) fn probes(self) -> Router {
         Router::new()
-            .merge(pages)
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))

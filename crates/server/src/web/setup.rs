@@ -29,13 +29,11 @@ impl Setup {
         Self::default()
     }
 
-    /// A setup with a link, and the link's path.
-    pub(crate) fn opened() -> (Self, String) {
+    /// Opens it by a new link; the link's path.
+    pub(crate) fn open(&self) -> String {
         let secret = random::key("nb_s_");
-        let setup = Self {
-            open: Mutex::new(Some(key_hash(&secret))),
-        };
-        (setup, format!("/setup/{secret}"))
+        self.give_back(&secret);
+        format!("/setup/{secret}")
     }
 
     fn opens(&self, secret: &str) -> bool {

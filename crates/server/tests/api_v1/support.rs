@@ -13,6 +13,7 @@ use nightbeat_notify::{Catalogue, Notifier, Outgoing};
 use nightbeat_server::accounts::{self, Init, Initialised};
 use nightbeat_server::api::{self, ApiState};
 use nightbeat_server::clock::Clock;
+use nightbeat_server::config::Roles;
 use nightbeat_server::http::{Shutdown, ShutdownSwitch};
 use nightbeat_server::metrics::Metrics;
 use nightbeat_server::node::{Node, NodeHandle, Parts};
@@ -52,6 +53,8 @@ impl Api {
         let (node, handle) = Node::new(Parts {
             store: store.clone(),
             alive_until: None,
+            identity: None,
+            roles: Roles::ALL,
             catalogue: Arc::clone(&catalogue),
             notifier: Arc::clone(&notifier),
             public_url: PUBLIC_URL.into(),
