@@ -29,6 +29,8 @@ pub(crate) struct Loaded {
 pub(crate) struct Opening<'a> {
     /// Whom it is about, as far as that is known.
     pub(crate) heartbeats: &'a [HeartbeatId],
+    /// The same, by ping key and slug.
+    pub(crate) slugs: &'a [(&'a str, &'a str)],
     /// Whether heartbeats that another node works on are left to it.
     pub(crate) leaves_held: bool,
     /// Gaps to enter before anything else.

@@ -55,8 +55,16 @@ fn record_all(writer: &mut impl Writes, batch: &Record, arrivals: &[Arrival]) ->
             Target::Slug { .. } => None,
         })
         .collect();
+    let slugs: Vec<(&str, &str)> = arrivals
+        .iter()
+        .filter_map(|arrival| match &arrival.target {
+            Target::Id(_) => None,
+            Target::Slug { ping_key, slug, .. } => Some((ping_key.as_str(), slug.as_str())),
+        })
+        .collect();
     let opening = Opening {
         heartbeats: &heartbeats,
+        slugs: &slugs,
         leaves_held: false,
         gaps: &batch.gaps,
         watermark: writer.memory().watermark.max(batch.watermark),
@@ -113,6 +121,7 @@ fn judge_all(
 ) -> Result<Done> {
     let opening = Opening {
         heartbeats,
+        slugs: &[],
         leaves_held: true,
         gaps: &request.gaps,
         watermark: request.asof,
@@ -175,6 +184,7 @@ impl Opening<'_> {
     pub(crate) fn of_nobody(now: UnixMicros) -> Self {
         Self {
             heartbeats: &[],
+            slugs: &[],
             leaves_held: false,
             gaps: &[],
             watermark: UnixMicros::MIN,

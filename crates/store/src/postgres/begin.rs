@@ -48,6 +48,13 @@ const GAPS: &str = "SELECT from_at, to_at, kind, id FROM gap";
 
 const MARKERS: &str = "SELECT heartbeat, since, mended_at, told_at FROM broken_heartbeat";
 
+/// Whom slugs name. Read before the transaction, so that all that it locks is locked in one order: whoever is
+/// named anew since is locked when his turn comes.
+const NAMED: &str = "
+SELECT h.id FROM unnest($1::text[], $2::text[]) AS s (ping_key, slug)
+  JOIN project p ON p.ping_key = s.ping_key
+  JOIN heartbeat h ON h.project = p.id AND h.slug = s.slug";
+
 /// The gaps in the ledger, in short: how many, and the sum of their ids.
 pub(super) type GapsMark = (i64, i64);
 
@@ -116,7 +123,10 @@ async fn read(
     lease: Lease,
     opening: &Opening<'_>,
 ) -> std::result::Result<Read, tokio_postgres::Error> {
-    let asked: HashSet<HeartbeatId> = opening.heartbeats.iter().copied().collect();
+    let mut asked: HashSet<HeartbeatId> = opening.heartbeats.iter().copied().collect();
+    if !opening.slugs.is_empty() {
+        asked.extend(by_slugs(connection, opening.slugs).await?);
+    }
     let keys: Vec<Vec<u8>> = asked.iter().map(|id| key(*id)).collect();
     let own_id: &[u8] = lease.node.0.as_bytes();
     let states = if opening.leaves_held {
@@ -162,6 +172,21 @@ async fn read(
         states: states?,
         asked,
     })
+}
+
+async fn by_slugs(
+    connection: &Connection,
+    slugs: &[(&str, &str)],
+) -> std::result::Result<Vec<HeartbeatId>, tokio_postgres::Error> {
+    let (ping_keys, slugs): (Vec<&str>, Vec<&str>) = slugs
+        .iter()
+        .collect::<HashSet<_>>()
+        .into_iter()
+        .copied()
+        .unzip();
+    let found = connection.query(NAMED, &[&ping_keys, &slugs]).await?;
+    // A row that cannot be read is met again when its signal's turn comes, and told then.
+    Ok(found.iter().filter_map(|row| whose(row).ok()).collect())
 }
 
 /// What follows from what was read.

@@ -24,6 +24,7 @@ pub(crate) const ALICE: ProjectId = ProjectId(Uuid::from_u128(0xa11c_e000));
 pub(crate) const PING_KEY: &str = "alice-ping-key";
 pub(crate) const MAIL: ChannelId = ChannelId(Uuid::from_u128(1));
 pub(crate) const HOOK: ChannelId = ChannelId(Uuid::from_u128(2));
+pub(crate) const MICRO: Duration = Duration::from_micros(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use nightbeat_domain::{HeartbeatId, UnixMicros};
+use nightbeat_domain::{Claim, Gap, GapKind, HeartbeatId, SignalKind, UnixMicros};
 use nightbeat_store::StoreError;
-use nightbeat_store::hot::Done;
-use nightbeat_testkit::proxy::{Ending, Point, Proxy, Side, Target};
+use nightbeat_store::hot::{Done, Record};
+use nightbeat_testkit::proxy::{Behaviour, Ending, Point, Proxy, Side, Target};
 
-use crate::cast::{HOUR, House, Node, SECOND, due, hourly, success};
+use crate::cast::{HOUR, House, MICRO, Node, SECOND, due, hourly, signal, success};
 
 /// What became of the transactions that were cut.
 #[derive(Debug, Default)]
@@ -150,6 +150,37 @@ async fn a_judgement_that_is_closed_anywhere_is_told_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_judgement_that_is_reset_anywhere_is_told_once() {
     judgements_are_cut(Ending::Reset).await;
+}
+
+/// In time, but refused: the next decision knows, before anybody has told it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_while_the_database_is_away_is_a_gap_before_the_next_decision() {
+    let cutting = Cutting::new().await;
+    let Cutting { proxy, node, .. } = &cutting;
+    let deadline = node.clock() + SECOND;
+    let id = node.due_at(1, deadline).await;
+    // A connection that was closed while nobody used it is none that was lost.
+    proxy.cut();
+    node.record(vec![signal(id, SignalKind::Log, node.clock())])
+        .await;
+    proxy.behave(Behaviour::Refuse);
+    let in_time = deadline - MICRO;
+    let batch = Record {
+        now: in_time,
+        ..node.batch(vec![success(id, in_time)])
+    };
+    let error = node.store.record(batch).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    proxy.behave(Behaviour::Pass);
+    node.elapse(&[id], deadline).await;
+    let claim = node.state(id).await.incident.map(|incident| incident.claim);
+    assert_eq!(claim, Some(Claim::Unverified), "we refused its signal");
+    let gap = Gap {
+        from: in_time,
+        to: deadline,
+        kind: GapKind::Storage,
+    };
+    assert_eq!(node.gaps().await, [gap]);
 }
 
 /// Its answer to COMMIT is lost, and meanwhile another process has become this node: nobody can say.

@@ -5,7 +5,7 @@ use nightbeat_store::Recorded::{Counted, Created};
 use nightbeat_store::Watched;
 use nightbeat_store::people::{Step, take_step};
 
-use crate::cast::{ALICE, House, SECOND, creating, hourly, signal, success};
+use crate::cast::{ALICE, House, MICRO, Node, SECOND, creating, hourly, signal, success};
 
 #[tokio::test]
 async fn a_judgement_goes_no_further_than_the_slowest_node() {
@@ -156,4 +156,47 @@ async fn a_heartbeat_that_two_first_signals_create_is_created_once() {
     assert_eq!(recorded, [Counted, Created]);
     assert_eq!(house.count("heartbeat"), 1);
     assert_eq!(house.count("signal"), 2);
+}
+
+/// In batches that name the same heartbeats in opposite orders, by their slugs.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_record_the_same_heartbeats_lose_nothing_and_do_not_block_each_other() {
+    const ROUNDS: u32 = 20;
+    const HEARTBEATS: u32 = 8;
+    let house = House::new();
+    let (one, two) = (house.node(1).await, house.node(2).await);
+    for number in 0..HEARTBEATS {
+        one.heartbeat(number, &hourly()).await;
+    }
+    let work = async |node: &Node, reversed: bool| {
+        for round in 0..ROUNDS {
+            let at = node.clock() + MICRO * round;
+            let mut batch = Vec::new();
+            for number in 0..HEARTBEATS {
+                let slug = creating(number, &format!("job-{number}"), at);
+                batch.extend([slug.clone(), slug]);
+            }
+            if reversed {
+                batch.reverse();
+            }
+            let done = node.record(batch).await;
+            assert_eq!(done.recorded, [Counted; 2 * HEARTBEATS as usize]);
+        }
+    };
+    tokio::join!(work(&one, false), work(&two, true));
+    let dumped = one.store.read(nightbeat_store::dump::dump).await.unwrap();
+    for heartbeat in dumped.heartbeats {
+        let signals = u64::from(2 * 2 * ROUNDS);
+        assert_eq!(heartbeat.state.signals, signals);
+        assert_eq!(
+            heartbeat.signals.len() as u64,
+            signals,
+            "the chain is whole"
+        );
+    }
+    // The server counts them when a connection ends, or a second later at most.
+    drop((one, two));
+    let deadlocks = "SELECT pg_stat_clear_snapshot(), deadlocks
+                       FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(house.rows(deadlocks)[0][1], "0");
 }
