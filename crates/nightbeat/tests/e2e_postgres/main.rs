@@ -1,0 +1,7 @@
+//! A server on a real PostgreSQL database, and several of them: one dies, one is held still, one loses its
+//! database, one is told to stop.
+
+mod alone;
+mod roles;
+mod several;
+mod support;
