@@ -181,7 +181,8 @@ impl Server {
     /// nodes takes what comes for some seconds more, until nobody sends it anything. An error when the node had to end
     /// by itself.
     pub async fn stop(self) -> anyhow::Result<()> {
-        if self.store.is_shared() && self.node.health().problems.is_empty() {
+        let is_well = !self.running.is_finished() && self.node.health().problems.is_empty();
+        if self.store.is_shared() && is_well {
             self.node.is_to_stop();
             tokio::time::sleep(LAME_FOR).await;
         }

@@ -266,3 +266,80 @@ impl Drop for Arriving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nightbeat_domain::{HeartbeatId, Signal, SignalKind};
+    use nightbeat_store::Target;
+
+    use super::*;
+
+    const CLOCK: UnixMicros = UnixMicros::from_seconds(1_795_312_800);
+
+    fn signal() -> (Inbound, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        let arrival = Arrival {
+            target: Target::Id(HeartbeatId(uuid::Uuid::from_u128(1))),
+            signal: Signal::new(SignalKind::Success, UnixMicros::MIN),
+            nonce: None,
+            method: "GET",
+            source: String::new(),
+            user_agent: String::new(),
+            body: None,
+            body_bytes: 0,
+        };
+        (Inbound { arrival, answer }, answered)
+    }
+
+    fn is_refused(intake: &Intake, announced: Option<Arriving>) -> bool {
+        let (inbound, mut answered) = signal();
+        intake.put(inbound, announced);
+        matches!(answered.try_recv(), Ok(Answer::Refused { .. }))
+    }
+
+    fn of_several() -> Arc<Intake> {
+        Arc::new(Intake::shared(Clock::default(), 10, None))
+    }
+
+    #[test]
+    fn before_it_has_joined_it_refuses_and_does_not_know_the_time() {
+        let intake = of_several();
+        assert!(is_refused(&intake, None));
+        assert!(!intake.knows_the_time());
+        let asked = intake.asks();
+        intake.joined(asked, CLOCK);
+        assert!(intake.knows_the_time() && intake.is_ready());
+        assert!(intake.now().since(CLOCK).as_secs() < 60);
+        assert!(!is_refused(&intake, None));
+        let taken = intake.take();
+        assert!(!taken.refused, "the gap of its absence knows of that");
+        assert_eq!(taken.signals.len(), 1);
+    }
+
+    #[test]
+    fn what_is_refused_while_it_joins_is_remembered_by_the_new_life() {
+        let intake = of_several();
+        let asked = intake.asks();
+        assert!(is_refused(&intake, None));
+        intake.joined(asked, CLOCK);
+        assert!(intake.take().refused);
+    }
+
+    #[test]
+    fn the_end_of_a_life_refuses_what_waits_and_what_was_announced_in_it() {
+        let intake = of_several();
+        let asked = intake.asks();
+        intake.joined(asked, CLOCK);
+        let (inbound, mut answered) = signal();
+        intake.put(inbound, None);
+        let announced = intake.announce();
+        intake.ends();
+        assert!(answered.try_recv().is_err(), "its answer was dropped");
+        assert!(is_refused(&intake, None));
+        assert!(intake.knows_the_time());
+        let asked = intake.asks();
+        intake.joined(asked, CLOCK);
+        assert!(is_refused(&intake, Some(announced)), "of another life");
+        assert!(!is_refused(&intake, None));
+    }
+}
