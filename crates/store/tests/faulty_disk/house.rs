@@ -225,6 +225,8 @@ fn dump(sql: &mut dyn Sql) -> Result<Vec<String>> {
                         CASE state WHEN 'sending' THEN created_at ELSE next_try_at END
                    FROM delivery ORDER BY number"
             }
+            // A gap that is told twice counts twice in `gap_revision`; its row stands once.
+            "service" => "SELECT one, alive_until, stopped_clean FROM service",
             _ => &format!("SELECT * FROM {table}"),
         };
         let rows = sql.query(select, &[])?;
