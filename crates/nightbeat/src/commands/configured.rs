@@ -14,8 +14,13 @@ pub(super) struct Configured {
     /// The configuration file, in TOML [default: what `NIGHTBEAT_CONFIG` says, else none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The database: sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite in the user's data directory]
-    #[arg(long, value_name = "URL")]
+    /// The database
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The database: sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite, in the user's \
+                data directory]"
+    )]
     database: Option<String>,
 }
 

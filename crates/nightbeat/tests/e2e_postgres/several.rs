@@ -1,15 +1,16 @@
-//! Two nodes on one database.
+//! Pair nodes on one database.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nightbeat_testkit::until;
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::support::{LONGER_THAN_A_LEASE, Two, until_unready};
+use crate::support::{LONGER_THAN_A_LEASE, Pair, until_unready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_at_one_is_known_to_the_other_and_an_alert_is_sent_once() {
-    let nodes = Two::start().await;
+    let nodes = Pair::start().await;
     let backup = nodes.admin.every("backup", 2, 1).await;
     assert_eq!(nodes.at_two().signal(&backup).await, 200);
     assert_eq!(nodes.admin.status(&backup).await, "up");
@@ -35,7 +36,7 @@ async fn a_signal_at_one_is_known_to_the_other_and_an_alert_is_sent_once() {
 /// The node that dies is the one that was told of the heartbeat, and of an edit that made it due earlier.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_node_would_have_sent_the_other_one_sends() {
-    let mut nodes = Two::start().await;
+    let mut nodes = Pair::start().await;
     let backup = nodes.admin.every("backup", 86_400, 3_600).await;
     assert_eq!(nodes.admin.signal(&backup).await, 200);
     let edit = json!({"schedule": {"every": 1}, "grace": 1});
@@ -60,7 +61,7 @@ async fn what_a_killed_node_would_have_sent_the_other_one_sends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_held_still_is_fenced_joins_again_and_claims_nothing() {
-    let mut nodes = Two::start().await;
+    let mut nodes = Pair::start().await;
     let backup = nodes.admin.every("backup", 8, 6).await;
     let far = nodes.at_two();
     assert_eq!(nodes.admin.signal(&backup).await, 200);
@@ -86,7 +87,7 @@ async fn a_node_that_was_held_still_is_fenced_joins_again_and_claims_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_told_to_stop_leaves_no_gap() {
-    let mut nodes = Two::start().await;
+    let mut nodes = Pair::start().await;
     let backup = nodes.admin.every("backup", 86_400, 3_600).await;
     assert_eq!(nodes.admin.signal(&backup).await, 200);
     assert!(nodes.one.terminate().await.success(), "{}", nodes.one.log());
@@ -105,7 +106,7 @@ async fn a_node_that_is_told_to_stop_leaves_no_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_is_told_the_other_one_shows() {
-    let nodes = Two::start().await;
+    let nodes = Pair::start().await;
     let far = nodes.at_two();
     let backup = far.every("backup", 1, 1).await;
     assert_eq!(nodes.admin.signal(&backup).await, 200);

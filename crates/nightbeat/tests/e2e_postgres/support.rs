@@ -8,8 +8,8 @@ use nightbeat_testkit::{Admin, Binary, Receiver, Setup, until};
 /// How long a node is held still: longer than its lease.
 pub(crate) const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(15);
 
-/// Two nodes, and a person who has a channel.
-pub(crate) struct Two {
+/// Pair nodes, and a person who has a channel.
+pub(crate) struct Pair {
     pub(crate) one: Binary,
     pub(crate) two: Binary,
     pub(crate) admin: Admin,
@@ -21,7 +21,7 @@ pub(crate) fn node(url: &str) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_nightbeat")).on(url)
 }
 
-impl Two {
+impl Pair {
     pub(crate) async fn start() -> Self {
         let database = postgres::database();
         let setup = node(&database.url());
