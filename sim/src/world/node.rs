@@ -20,7 +20,7 @@ use super::receivers::DIGEST_KIND;
 use crate::mutants::Mutant;
 use crate::scenario::{MS, SECOND, Scenario, Site};
 
-/// What is read from `server/src/housekeeping.rs` and `server/src/node/mod.rs`.
+/// What is read from `server/src/housekeeping.rs` and `server/src/node/life.rs`.
 const SEARCH_EVERY: i64 = 60 * SECOND;
 const SEARCH_BEHIND: Duration = Duration::from_secs(60);
 const SEARCH_AT_ONCE: u32 = 10_000;
