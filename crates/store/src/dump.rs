@@ -589,3 +589,9 @@ pub fn never_wait(sql: &mut dyn Sql) -> Result<()> {
     sql.query("PRAGMA busy_timeout = 0", &[])?;
     Ok(())
 }
+
+/// Frees what was being sent, as the start of a server that has its database for itself does. For tests that
+/// have one node on a database that several could share: there a claim waits for the end of its lease.
+pub fn free_claims(sql: &mut dyn Sql) -> Result<()> {
+    crate::outbox::free_leases(sql)
+}

@@ -2,8 +2,7 @@
 
 use nightbeat_domain::UnixMicros;
 use nightbeat_domain::nodes::NodeId;
-use nightbeat_store::dump::{Dump, dump};
-use nightbeat_store::sql::Sql;
+use nightbeat_store::dump::{Dump, dump, free_claims};
 use nightbeat_store::{NodeFacts, Opener, Result, Store};
 use nightbeat_testkit::postgres::{self, Database};
 use nightbeat_testkit::proxy::{Behaviour, Proxy, Target};
@@ -117,16 +116,6 @@ impl Engine for PostgresEngine {
     fn has_own_clock(&self) -> bool {
         true
     }
-}
-
-/// Where several nodes send, a claim waits for the end of its lease. The sequences are of one server, which
-/// frees what it had claimed as it starts.
-fn free_claims(sql: &mut dyn Sql) -> Result<u64> {
-    sql.execute(
-        "UPDATE delivery SET state = 'queued', next_try_at = created_at
-          WHERE state = 'sending' AND attempts <= 3",
-        &[],
-    )
 }
 
 fn runtime() -> Runtime {
