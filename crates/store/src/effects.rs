@@ -258,10 +258,7 @@ pub(crate) fn maintenance(sql: &mut dyn Sql, heartbeat: HeartbeatId) -> Result<V
 /// Enters a gap into the ledger. Nodes that keep it in memory see its revision grow; transactions that enter
 /// gaps come one after another for it.
 pub(crate) fn insert_gap(sql: &mut dyn Sql, gap: Gap) -> Result<()> {
-    sql.execute(
-        "UPDATE service SET gap_revision = gap_revision + 1 WHERE one = 1",
-        &[],
-    )?;
+    gaps_change(sql)?;
     let kind: serde_json::Value =
         serde_json::to_value(gap.kind).map_err(|error| StoreError::Broken(error.to_string()))?;
     sql.execute(
@@ -271,6 +268,15 @@ pub(crate) fn insert_gap(sql: &mut dyn Sql, gap: Gap) -> Result<()> {
             gap.to.into(),
             kind.as_str().unwrap_or_default().into(),
         ],
+    )?;
+    Ok(())
+}
+
+/// The ledger is about to change: whoever keeps it in memory reads it again.
+pub(crate) fn gaps_change(sql: &mut dyn Sql) -> Result<()> {
+    sql.execute(
+        "UPDATE service SET gap_revision = gap_revision + 1 WHERE one = 1",
+        &[],
     )?;
     Ok(())
 }

@@ -83,6 +83,69 @@ impl Address {
         let hosts = self.config.get_hosts().len();
         u32::try_from(hosts.max(self.config.get_hostaddrs().len())).unwrap_or(u32::MAX)
     }
+
+    /// The same for each host alone.
+    pub(super) fn each(&self) -> Vec<Config> {
+        let hosts = 0..self.hosts() as usize;
+        hosts.map(|number| only(&self.config, number)).collect()
+    }
+}
+
+/// What a URL with this one of its hosts would say. The driver cannot take a host away.
+fn only(all: &Config, number: usize) -> Config {
+    let mut one = Config::new();
+    match all.get_hosts().get(number) {
+        Some(Host::Tcp(name)) => {
+            one.host(name);
+        }
+        Some(Host::Unix(path)) => {
+            one.host_path(path);
+        }
+        None => {}
+    }
+    if let Some(address) = all.get_hostaddrs().get(number) {
+        one.hostaddr(*address);
+    }
+    // One port is for all hosts.
+    let ports = all.get_ports();
+    if let Some(port) = ports.get(number).or_else(|| ports.first()) {
+        one.port(*port);
+    }
+    if let Some(user) = all.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = all.get_password() {
+        one.password(password);
+    }
+    if let Some(database) = all.get_dbname() {
+        one.dbname(database);
+    }
+    if let Some(options) = all.get_options() {
+        one.options(options);
+    }
+    one.ssl_mode(all.get_ssl_mode());
+    one.ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding());
+    one.load_balance_hosts(all.get_load_balance_hosts());
+    if let Some(name) = all.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(timeout) = all.get_connect_timeout() {
+        one.connect_timeout(*timeout);
+    }
+    if let Some(timeout) = all.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*timeout);
+    }
+    one.keepalives(all.get_keepalives());
+    one.keepalives_idle(all.get_keepalives_idle());
+    if let Some(interval) = all.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(retries) = all.get_keepalives_retries() {
+        one.keepalives_retries(retries);
+    }
+    one.target_session_attrs(all.get_target_session_attrs());
+    one
 }
 
 /// What the URL leaves open.
@@ -244,6 +307,19 @@ mod tests {
         assert_eq!(config.get_application_name(), Some("nightbeat"));
         let attributes = config.get_target_session_attrs();
         assert_eq!(attributes, TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
+    fn each_host_alone_is_spoken_to_as_the_url_says() {
+        let one =
+            "keepalives_idle=9&options=-cwork_mem%3D1MB&connect_timeout=3&channel_binding=disable";
+        let both = format!("postgres://u:secret@a:1,b:2/n?{one}");
+        let each = Address::parse(&both).unwrap().each();
+        let hosts = ["a:1", "b:2"].map(|host| format!("postgres://u:secret@{host}/n?{one}"));
+        let alone = hosts.map(|url| Address::parse(&url).unwrap().config);
+        assert_eq!(each, alone);
+        let each = Address::parse("postgres://u@a,b/n").unwrap().each();
+        assert_eq!(each.len(), 2);
     }
 
     #[test]

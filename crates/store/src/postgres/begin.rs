@@ -38,11 +38,9 @@ SELECT id, epoch, lease_until, watermark, gone, slot, last_id, last_batch,
 const OTHER_NODES: &str =
     "SELECT id, epoch, lease_until, watermark, gone FROM node WHERE id <> $1 ORDER BY id";
 
-/// Until when receiving is known to have worked on the database that this one was copied from.
-const ALIVE_UNTIL: &str = "SELECT alive_until FROM service";
-
-/// Changes with every gap that comes or goes.
-const GAPS_MARK: &str = "SELECT count(*), CAST(coalesce(sum(id), 0) AS BIGINT) FROM gap";
+/// Until when receiving is known to have worked on the database that this one was copied from; and the
+/// ledger's revision, which grows with every gap that comes or goes. Read after the nodes: see there.
+const SERVICE: &str = "SELECT alive_until, gap_revision FROM service";
 
 const GAPS: &str = "SELECT from_at, to_at, kind, id FROM gap";
 
@@ -55,8 +53,8 @@ SELECT h.id FROM unnest($1::text[], $2::text[]) AS s (ping_key, slug)
   JOIN project p ON p.ping_key = s.ping_key
   JOIN heartbeat h ON h.project = p.id AND h.slug = s.slug";
 
-/// The gaps in the ledger, in short: how many, and the sum of their ids.
-pub(super) type GapsMark = (i64, i64);
+/// The revision of the ledger.
+pub(super) type GapsMark = i64;
 
 /// Our node as this transaction found it, its lease renewed.
 #[derive(Debug, Clone, Copy)]
@@ -137,37 +135,28 @@ async fn read(
     // Sent at once, in this order, and answered in this order.
     let own_params: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&own_id];
     let state_params: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&keys];
-    for statement in [
-        OWN_NODE,
-        OTHER_NODES,
-        ALIVE_UNTIL,
-        GAPS_MARK,
-        MARKERS,
-        states,
-    ] {
+    for statement in [OWN_NODE, OTHER_NODES, SERVICE, MARKERS, states] {
         connection.prepare(statement).await?;
     }
-    let (begun, own, others, alive, mark, markers, states) = tokio::join!(
+    let (begun, own, others, service, markers, states) = tokio::join!(
         connection.say(BEGIN),
         connection.query(OWN_NODE, &own_params),
         connection.query(OTHER_NODES, &own_params),
-        connection.query(ALIVE_UNTIL, &[]),
-        connection.query(GAPS_MARK, &[]),
+        connection.query(SERVICE, &[]),
         connection.query(MARKERS, &[]),
         connection.query(states, &state_params),
     );
     begun?;
     let (own, others) = (own?, others?);
-    let alive = alive?.first().map_or(Ok(None), |row| row.try_get(0))?;
-    let mark = mark?;
-    let mark = mark.first().map_or(Ok((0, 0)), |row| {
+    let service = service?;
+    let (alive, revision) = service.first().map_or(Ok((None, 0)), |row| {
         Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))
     })?;
     Ok(Read {
         own,
         others,
         alive_until: alive.map(UnixMicros),
-        gaps_mark: mark,
+        gaps_mark: revision,
         markers: markers?,
         states: states?,
         asked,

@@ -6,6 +6,7 @@ mod connection;
 mod end;
 mod error;
 mod flush;
+mod hosts;
 mod hot;
 mod migrate;
 pub(crate) mod portable;
@@ -22,13 +23,14 @@ use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
 use self::address::{Address, Tls};
+use self::hosts::{GREETING_TIMEOUT, Hosts, Pinned};
 use self::session::Mode;
 use self::writer::Writer;
 use crate::hot::Queue;
 use crate::sql::Sql;
 use crate::{
-    CheckReport, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, inspect,
-    nodes, retention,
+    CheckReport, Opener, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, copy,
+    inspect, nodes, retention,
 };
 
 /// How many connections a node has for all but the hot path.
@@ -36,9 +38,6 @@ const CONNECTIONS_MAX: usize = 8;
 
 /// How long a transaction waits for its turn on a connection.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long one host may take from the first word to the end of the greeting.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How many rows of the watch list are read at once.
 const WATCH_PAGE_ROWS: i64 = 20_000;
@@ -53,28 +52,53 @@ pub struct Postgres {
 impl Postgres {
     /// Connects, and brings the schema up to date. Until when receiving is known to have worked on any
     /// node; `None` on a database that never served.
-    pub(crate) async fn open(url: &str) -> Result<(Self, Option<UnixMicros>)> {
+    pub(crate) async fn open(url: &str, opener: Opener) -> Result<(Self, Option<UnixMicros>)> {
         let postgres = Self::at(url)?;
-        let alive_until = postgres.prepare().await?;
+        let alive_until = postgres.prepare_for(opener).await?;
         Ok((postgres, alive_until))
     }
 
     /// The database at `url`, to which nothing is said yet. Call it on the runtime that serves it.
     pub(crate) fn at(url: &str) -> Result<Self> {
         let address = Address::parse(url)?;
-        let pool = pool(&address, CONNECTIONS_MAX)?;
-        let writer = Writer::new(self::pool(&address, 1)?, Handle::current());
+        let pinned = Pinned::default();
+        let pool = pool(&address, &pinned, CONNECTIONS_MAX)?;
+        let writer = Writer::new(self::pool(&address, &pinned, 1)?, Handle::current());
         let writer = Queue::start(writer)?;
         Ok(Self { pool, writer })
     }
 
     /// Connects, and brings the schema up to date; again, where it failed or was done before.
     pub(crate) async fn prepare(&self) -> Result<Option<UnixMicros>> {
+        self.prepare_for(Opener::Server).await
+    }
+
+    async fn prepare_for(&self, opener: Opener) -> Result<Option<UnixMicros>> {
         let client = self.pool.get().await;
         let mut client = client.map_err(|error| error::at_start(&error))?;
         migrate::migrate(&mut client).await?;
         drop(client);
-        self.read(nodes::alive_until).await
+        self.warn_of_loss().await;
+        self.read(move |sql| {
+            if opener != Opener::Copy && copy::is_unfinished(sql, true)? {
+                return Err(copy::unfinished());
+            }
+            nodes::alive_until(sql)
+        })
+        .await
+    }
+
+    /// A failover to a standby that is not synchronous loses what was acknowledged last.
+    async fn warn_of_loss(&self) {
+        match self.read(has_only_asynchronous_standbys).await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                "this PostgreSQL has a standby and answers without waiting for it: a failover can lose \
+                 signals that were acknowledged. Set synchronous_standby_names (handbook: PostgreSQL)"
+            ),
+            // Other engines have other standbys.
+            Err(error) => tracing::debug!(%error, "whether standbys are synchronous is not known"),
+        }
     }
 
     /// Runs portable SQL in one transaction: again, where another one got in its way.
@@ -100,8 +124,7 @@ impl Postgres {
     }
 
     /// One step of a sweep: found on a snapshot, carried out in a transaction that compares what was found
-    /// with what stands. Gaps that go are older than anything that a node still decides by: those that
-    /// keep them in memory need not be told.
+    /// with what stands.
     pub(crate) async fn prune_step(
         &self,
         retention: Retention,
@@ -136,26 +159,38 @@ pub(crate) fn no_backup() -> StoreError {
 }
 
 /// Connections to the database, made when they are needed.
-fn pool(address: &Address, connections: usize) -> Result<Pool> {
+fn pool(address: &Address, pinned: &Pinned, connections: usize) -> Result<Pool> {
     let config = address.config.clone();
     let recycling = ManagerConfig {
         // A closed one is noticed; one that is dead is noticed by the transaction, and tried elsewhere.
         recycling_method: RecyclingMethod::Fast,
     };
     let manager = match &address.tls {
-        Tls::Off => Manager::from_config(config, NoTls, recycling),
+        Tls::Off => Manager::from_connect(config, Hosts::new(address, NoTls, pinned), recycling),
         Tls::On { roots, check_name } => {
             let connector = tls::connector(roots, *check_name)?;
-            Manager::from_config(config, connector, recycling)
+            Manager::from_connect(config, Hosts::new(address, connector, pinned), recycling)
         }
     };
-    let built = Pool::builder(manager)
+    let built = pinned
+        .watch(Pool::builder(manager))
         .max_size(connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(TURN_TIMEOUT))
         .create_timeout(Some(GREETING_TIMEOUT * address.hosts()))
         .build();
     built.map_err(|error| StoreError::Fatal(format!("no connections: {error}")))
+}
+
+/// Whether there are standbys, and none of them is waited for.
+fn has_only_asynchronous_standbys(sql: &mut dyn Sql) -> Result<bool> {
+    let found = sql.query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM pg_stat_replication)
+            AND (current_setting('synchronous_standby_names') = ''
+                 OR current_setting('synchronous_commit') = 'local')",
+        &[],
+    )?;
+    Ok(!found.is_empty())
 }
 
 /// Everything that is to be watched, page by page on one snapshot.

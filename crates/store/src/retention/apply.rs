@@ -9,7 +9,7 @@ use super::chain::{Cut, Log};
 use super::{CHANGES_MAX, Looked, Plan};
 use crate::codec::outcome;
 use crate::sql::{Row, Sql, Value};
-use crate::{Result, control};
+use crate::{Result, control, effects};
 
 /// How many rows of a removed heartbeat one step deletes. Each may have a large body.
 const REMOVED_ROWS: u32 = 50;
@@ -46,6 +46,7 @@ pub(super) fn apply(sql: &mut dyn Sql, plan: &Plan) -> Result<u64> {
         )?;
     }
     if let Some(before) = plan.gaps_before {
+        effects::gaps_change(sql)?;
         deleted += sql.execute(
             "DELETE FROM gap WHERE id IN
                  (SELECT id FROM gap WHERE to_at < $1 ORDER BY to_at LIMIT $2)",
