@@ -1,7 +1,8 @@
 //! A server on a real PostgreSQL database, and several of them: one dies, one is held still, one loses its
-//! database, one is told to stop.
+//! database, one is told to stop; their database fails over.
 
 mod alone;
+mod failover;
 mod roles;
 mod several;
 mod support;

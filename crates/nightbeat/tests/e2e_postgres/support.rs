@@ -45,14 +45,9 @@ impl Pair {
     }
 
     /// How many gaps are in the ledger.
-    pub(crate) fn gaps(&self) -> String {
-        count(&self.database, "gap")
+    pub(crate) fn gaps(&self) -> u64 {
+        self.database.count("gap")
     }
-}
-
-pub(crate) fn count(database: &Database, table: &str) -> String {
-    let rows = database.run(&format!("SELECT count(*) FROM {table}"));
-    format!("{rows:?}")
 }
 
 /// Waits until a server says that it is not ready; in which words.

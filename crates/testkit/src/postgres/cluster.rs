@@ -156,6 +156,14 @@ impl Cluster {
         run_or_panic(&self.socket_url("postgres"), statements)
     }
 
+    /// Ends all sessions of an application: its `application_name`.
+    pub fn cut_off(&self, application: &str) {
+        self.run(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE application_name = '{application}'"
+        ));
+    }
+
     /// Changes a setting of the running server.
     pub fn set(&self, name: &str, value: &str) {
         // Neither of them may stand in a transaction, which two statements at once would be.

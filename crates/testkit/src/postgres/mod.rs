@@ -74,6 +74,27 @@ impl Database {
     pub fn run(&self, statements: &str) -> Rows {
         run_or_panic(&self.url(), statements)
     }
+
+    /// How many rows a table has.
+    #[track_caller]
+    pub fn count(&self, table: &str) -> u64 {
+        count(&self.url(), table, "true")
+    }
+
+    /// How many rows of a table meet a condition.
+    #[track_caller]
+    pub fn count_where(&self, table: &str, condition: &str) -> u64 {
+        count(&self.url(), table, condition)
+    }
+}
+
+#[track_caller]
+fn count(url: &str, table: &str, condition: &str) -> u64 {
+    let rows = run_or_panic(
+        url,
+        &format!("SELECT count(*) FROM {table} WHERE {condition}"),
+    );
+    rows[0][0].as_deref().unwrap().parse().unwrap()
 }
 
 impl Drop for Database {
