@@ -11,8 +11,15 @@ use crate::hot::panicked;
 use crate::sql::Sql;
 use crate::{Result, StoreError};
 
-/// How often a transaction is tried that others get in the way of.
+/// How often a transaction is tried whose connections are lost.
 const ATTEMPTS_MAX: u32 = 5;
+
+/// How often it is tried where others get in its way: with this many, some seconds, a dozen people may create
+/// heartbeats at once, who all meet each other on the few pages of a young table.
+const MEETINGS_MAX: u32 = 20;
+
+/// By how much the pause grows at most: the more often they meet, the more of them there are.
+const PAUSE_GROWS_TO: u32 = 4;
 
 /// How long is waited before it is tried again, in milliseconds: by chance, so that two do not meet again.
 const PAUSE_MS: std::ops::Range<u64> = 5..80;
@@ -75,13 +82,19 @@ where
         verb = unused;
         match done {
             Ok(done) => return Ok(done),
-            Err(failure) if failure.again == Again::Never || attempts == ATTEMPTS_MAX => {
-                return Err(failure.error);
-            }
+            Err(failure) if attempts >= attempts_max(failure.again) => return Err(failure.error),
             Err(failure) => tracing::debug!(error = %failure.error, attempts, "tried again"),
         }
         attempts += 1;
-        tokio::time::sleep(pause()).await;
+        tokio::time::sleep(pause() * attempts.min(PAUSE_GROWS_TO)).await;
+    }
+}
+
+fn attempts_max(again: Again) -> u32 {
+    match again {
+        Again::Never => 1,
+        Again::Here => MEETINGS_MAX,
+        Again::Elsewhere => ATTEMPTS_MAX,
     }
 }
 

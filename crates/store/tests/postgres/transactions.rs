@@ -57,6 +57,27 @@ async fn a_write_that_others_got_in_the_way_of_is_run_again() {
     assert_eq!(revision, [[Some("42".to_owned())]]);
 }
 
+/// Eight who created heartbeats at once were in each other's way more than five times, and one was answered 503.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_others_got_in_the_way_of_ten_times_is_stored() {
+    let database = Arc::new(postgres::database());
+    let store = open(&database).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let (count, other) = (Arc::clone(&runs), Arc::clone(&database));
+    let added = store.write(move |sql| {
+        sql.query("SELECT gap_revision FROM service", &[])?;
+        if count.fetch_add(1, Ordering::Relaxed) < 10 {
+            other.run("UPDATE service SET gap_revision = gap_revision + 1");
+        }
+        let update = "UPDATE service SET gap_revision = gap_revision + 32";
+        sql.execute(update, &[])
+    });
+    assert_eq!(added.await.unwrap(), 1);
+    assert_eq!(runs.load(Ordering::Relaxed), 11);
+    let revision = database.run("SELECT gap_revision FROM service");
+    assert_eq!(revision, [[Some("42".to_owned())]]);
+}
+
 /// Cut after each message of either side: what is answered is true.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_cut_anywhere_leaves_no_doubt_but_at_commit() {
