@@ -48,6 +48,10 @@ struct Last {
 
 impl Pinned {
     /// Whether this server may be believed; if not, why. A failover's new primary becomes the last one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "compared with the pool's own readings, and with nothing else"
+    )]
     fn believes(&self, server: Server) -> Result<(), String> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*last {
@@ -130,7 +134,7 @@ const SILENT: [SqlState; 3] = [
 
 /// Connects to one host after the other, each with its own time.
 pub(super) struct Hosts<T> {
-    hosts: Vec<Config>,
+    each: Vec<Config>,
     tls: T,
     pinned: Pinned,
 }
@@ -146,7 +150,7 @@ where
 {
     pub(super) fn new(address: &Address, tls: T, pinned: &Pinned) -> Self {
         Self {
-            hosts: address.each(),
+            each: address.each(),
             tls,
             pinned: pinned.clone(),
         }
@@ -155,15 +159,15 @@ where
     /// The first host that will do. Where none does, the last one's error; or its connection, with which
     /// the pool's hook tells what is wrong.
     async fn first(&self) -> Result<Connected, Error> {
-        let each = if self.hosts.len() == 1 {
+        let limit = if self.each.len() == 1 {
             GREETING_TIMEOUT
         } else {
             OF_SEVERAL_TIMEOUT
         };
         loop {
             let mut failed = None;
-            for host in &self.hosts {
-                let trying = tokio::time::timeout(each, self.one(host));
+            for host in &self.each {
+                let trying = tokio::time::timeout(limit, self.one(host));
                 match trying.await {
                     Ok(Ok((connected, None))) => return Ok(connected),
                     Ok(Ok((connected, Some(why)))) => {
@@ -236,6 +240,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "compared with the pool's own readings, and with nothing else"
+    )]
     fn a_server_that_a_failover_left_behind_and_a_stranger_are_not_believed() {
         let pinned = Pinned::default();
         let before = Instant::now();
