@@ -8,6 +8,7 @@ mod arrival;
 mod broken;
 mod codec;
 pub mod control;
+mod copy;
 #[cfg(feature = "damage")]
 pub mod damage;
 pub mod dump;
@@ -28,6 +29,7 @@ mod store;
 mod zones;
 
 pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
+pub use copy::{Copied, CopyOptions, CopyPhase, CopyProgress, Tell, copy};
 pub use effects::{DIGEST_COLLECTS, event, last_lines};
 pub use error::{Result, StoreError};
 pub use nodes::{Joined, NodeFacts};

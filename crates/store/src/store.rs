@@ -55,6 +55,9 @@ pub enum Opener {
     Server,
     /// The administrator's tool, beside a running server or without one.
     Tool,
+    /// A copy of one database to another: alone on its file, and the only one that opens a target before it
+    /// is complete.
+    Copy,
 }
 
 impl Store {
@@ -70,8 +73,7 @@ impl Store {
         opener: Opener,
         allow_network_file_system: bool,
     ) -> Result<Opened> {
-        let serves = opener == Opener::Server;
-        let (sqlite, before) = Sqlite::open(path, serves, allow_network_file_system)?;
+        let (sqlite, before) = Sqlite::open(path, opener, allow_network_file_system)?;
         Ok(Opened {
             store: Self::Sqlite(Arc::new(sqlite)),
             alive_until: before.alive_until,
@@ -86,8 +88,8 @@ impl Store {
     ///
     /// `sslmode` and `sslrootcert` are as libpq has them, but stricter: a host other than this machine has
     /// to prove who it is (`verify-full`) unless the URL says `sslmode=disable`, `prefer` or `verify-ca`.
-    pub async fn open_postgres(url: &str, _opener: Opener) -> Result<Opened> {
-        let (postgres, alive_until) = Postgres::open(url).await?;
+    pub async fn open_postgres(url: &str, opener: Opener) -> Result<Opened> {
+        let (postgres, alive_until) = Postgres::open(url, opener).await?;
         Ok(Opened {
             store: Self::Postgres(Arc::new(postgres)),
             alive_until,

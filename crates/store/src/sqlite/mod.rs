@@ -31,7 +31,8 @@ use self::writer::Writer;
 use crate::hot::{Done, Elapse, Queue, Record, judge, record};
 use crate::sql::Sql;
 use crate::{
-    PruneCursor, PruneProgress, Result, Retention, StoreError, effects, migrate, outbox, retention,
+    Opener, PruneCursor, PruneProgress, Result, Retention, StoreError, copy, effects, migrate,
+    outbox, retention,
 };
 
 /// A SQLite file, opened.
@@ -46,13 +47,14 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens (or creates) the file, brings its schema up to date and starts the writer. `serves`: refuse
-    /// a second server on the file.
+    /// Opens (or creates) the file, brings its schema up to date and starts the writer. All but a
+    /// tool refuse a second server on the file.
     pub(crate) fn open(
         path: &Path,
-        serves: bool,
+        opener: Opener,
         allow_network_file_system: bool,
     ) -> Result<(Self, Before)> {
+        let serves = opener != Opener::Tool;
         open::folder(path, allow_network_file_system)?;
         let lock = serves.then(|| lock::lock(path)).transpose()?;
         past::refuse_lost(path)?;
@@ -67,6 +69,10 @@ impl Sqlite {
             past::refuse_damaged(&connection, path)?;
         }
         migrate::migrate(&mut connection)?;
+        if opener != Opener::Copy && inside(&mut connection, |sql| copy::is_unfinished(sql, false))?
+        {
+            return Err(copy::unfinished());
+        }
         let before = match &lock {
             Some(lock) => begin(&mut connection, path, lock)?,
             None => Before {
