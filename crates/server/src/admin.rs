@@ -6,13 +6,15 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use nightbeat_domain::UnixMicros;
-use nightbeat_store::{Opener, Store};
+use nightbeat_store::{Copied, CopyOptions, Opener, Store, Tell};
 
 use crate::accounts;
 pub use crate::accounts::{Init, InitError, Initialised};
 use crate::clock::Clock;
 use crate::config::Database;
+pub use nightbeat_store::{CopyPhase, CopyProgress};
 
 /// Creates an account (where the address has none yet), a project of its own, and the project's keys.
 /// Creates the database where there is none. Builds its own runtime: call it outside of one.
@@ -58,6 +60,33 @@ pub fn check(database: &Database) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(lines)
+}
+
+/// Copies everything in `from`, which no server may use meanwhile, to `to`, which is empty or holds a part of
+/// this copy, and compares the two. Cut off, the same call goes on where it ended. What an earlier server lost
+/// of `from` is logged.
+pub fn copy(from: &Database, to: &Database, tell: Tell<'_>) -> anyhow::Result<Copied> {
+    anyhow::ensure!(from != to, "source and target are the same database");
+    if let Database::Sqlite(path) = from {
+        anyhow::ensure!(path.exists(), "there is no database at {}", path.display());
+    }
+    waiting()?.block_on(async {
+        let source = open_for_copy(from).await.context("the source")?;
+        let target = open_for_copy(to).await.context("the target")?;
+        let copied = nightbeat_store::copy(&source, &target, CopyOptions::default(), tell);
+        Ok(copied.await?)
+    })
+}
+
+async fn open_for_copy(database: &Database) -> anyhow::Result<Store> {
+    let opened = match database {
+        Database::Sqlite(path) => Store::open_sqlite(path, Opener::Copy)?,
+        Database::Postgres(url) => Store::open_postgres(url.with_password(), Opener::Copy).await?,
+    };
+    if let Some(setback) = opened.setback {
+        tracing::warn!("{setback}");
+    }
+    Ok(opened.store)
 }
 
 async fn open(database: &Database) -> anyhow::Result<Store> {

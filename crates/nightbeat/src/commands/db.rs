@@ -7,17 +7,20 @@ use nightbeat_server::admin;
 use serde_json::json;
 
 use super::configured::{Configured, broken};
+use super::db_copy::Copy;
 use crate::exit::Failure;
 use crate::logging;
 use crate::session::note;
 
-/// Back the database up, or look it over
+/// Back the database up, look it over, or move it
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
     /// Copy the whole database to a new file while the server goes on
     Backup(Backup),
     /// Look the whole database over; exit code 1 when something is wrong
     Check(Check),
+    /// Copy everything to an empty database, on this engine or the other; run again, it goes on
+    Copy(Copy),
 }
 
 /// A copy of the database.
@@ -47,6 +50,7 @@ impl Db {
         match self {
             Self::Backup(backup) => backup.run(),
             Self::Check(check) => check.run(),
+            Self::Copy(copy) => copy.run(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod configured;
 mod create;
 mod db;
+mod db_copy;
 mod delete;
 mod deliveries;
 mod edit;
