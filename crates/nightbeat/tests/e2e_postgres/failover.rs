@@ -147,6 +147,7 @@ fn compare(outcomes: &[Outcome], recorded: &HashMap<(HeartbeatId, String), usize
         assert!(!outcome.answered || times == 1, "{times}: {outcome:?}");
         assert!(times <= 1, "{times}: {outcome:?}");
     }
+    // A quick one may be ridden out by the node: then no client notices.
     let met = outcomes.iter().filter(|one| one.sent > 1 || !one.answered);
     let met = met.count();
     println!("{} signals, {met} of them met the failover", outcomes.len());
