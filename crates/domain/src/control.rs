@@ -116,7 +116,7 @@ impl Decision<'_> {
         self.state.phase = if heard { Phase::Up } else { Phase::New };
         self.state.armed_at = self.at;
         self.state.expected_at = first_expected(&settings.schedule, self.at);
-        self.state.failures = 0;
+        self.forget_failures();
         self.state.successes = 0;
     }
 
@@ -130,15 +130,16 @@ impl Decision<'_> {
             if deadline > self.at {
                 within |= told == Some(run.deadline);
                 // It was one of the failures in a row, and is none any more.
-                self.state.failures -= u32::from(run.overran).min(self.state.failures);
+                self.state.failures -= u32::from(run.counted).min(self.state.failures);
                 run.deadline = deadline;
                 run.overran = false;
+                run.counted = false;
             } else if !run.overran && told != Some(run.deadline) {
                 run.deadline = self.at + settings.grace;
             }
         }
         if within {
-            self.state.failures = 0;
+            self.forget_failures();
             self.recover(Closing::Edited);
         }
     }
@@ -176,7 +177,7 @@ impl Decision<'_> {
             expected
         };
         if missed && !overdue {
-            self.state.failures = 0;
+            self.forget_failures();
             self.recover(Closing::Edited);
         }
     }

@@ -55,6 +55,7 @@ impl Decision<'_> {
             }
             if self.below_threshold(settings) {
                 self.state.runs[index].overran = true;
+                self.state.runs[index].counted = true;
                 self.count_overrun(settings, deadline);
                 continue;
             }
@@ -64,7 +65,9 @@ impl Decision<'_> {
                 run_started_at: Some(run.started_at),
                 ..Particulars::default()
             };
+            let before = self.state.failures;
             let next = self.claim(Cause::Overran, &verdict, particulars);
+            self.state.runs[index].counted |= self.state.failures > before;
             if next.is_none() {
                 self.state.runs[index].overran = true;
             }
@@ -95,6 +98,14 @@ impl Decision<'_> {
         // As after a run that failed: what this run was for is not missed a second time.
         let next = expected_after_limit(&settings.schedule, self.state, deadline);
         self.state.expected_at = self.state.expected_at.max(next);
+    }
+
+    /// The row of failures is over.
+    pub(crate) fn forget_failures(&mut self) {
+        self.state.failures = 0;
+        for run in &mut self.state.runs {
+            run.counted = false;
+        }
     }
 
     fn count_failure(&mut self) {
@@ -134,7 +145,10 @@ impl Decision<'_> {
                 self.state.expected_at = first_expected(&settings.schedule, missed);
                 continue;
             }
-            let deadline = self.state.held_until.map_or(due, |until| until.max(due));
+            let deadline = self.held_deadline(settings, due, around);
+            if deadline > self.at {
+                return Some(deadline);
+            }
             let verdict = missed_verdict(settings, self.state, expected, deadline, around);
             // What a run held back that is gone is kept quiet by no other: there might always be one more.
             if deadline == due && self.state.run_speaks_at(settings, verdict.down_at) {
@@ -146,6 +160,20 @@ impl Decision<'_> {
             };
             return self.claim(Cause::Missed, &verdict, particulars);
         }
+    }
+
+    /// When the success due at `due` counts as missed: where a run spoke for the job and went without an end,
+    /// not before that; and where that was in maintenance, as with a run that is too long.
+    fn held_deadline(
+        &self,
+        settings: &Settings,
+        due: UnixMicros,
+        around: Surroundings<'_>,
+    ) -> UnixMicros {
+        let until = self.state.held_until.filter(|until| *until > due);
+        until.map_or(due, |until| {
+            run_deadline_after_maintenance(settings, until, around.maintenance)
+        })
     }
 
     /// Whether a deadline of the expected success still matters in this phase.

@@ -90,6 +90,7 @@ impl Decision<'_> {
             started_at,
             deadline,
             overran: false,
+            counted: false,
         };
         let runs = &mut self.state.runs;
         if let Some(open) = runs.iter_mut().find(|open| open.rid == signal.rid) {
@@ -216,7 +217,7 @@ impl Decision<'_> {
         cause: Cause,
         particulars: Particulars,
     ) {
-        self.state.failures = 0;
+        self.forget_failures();
         self.state.successes = self.state.successes.saturating_add(1);
         self.retract_if_false(settings, signal);
         if self.overdue_again(settings, signal) {
@@ -264,7 +265,7 @@ impl Decision<'_> {
     /// The end of a run that was counted as overrun was delivered after that of a newer run.
     fn take_back_overrun(&mut self, settings: &Settings, signal: &Signal, run: OpenRun) {
         let told = self.open_deadline(Cause::Overran) == Some(run.deadline);
-        if told || run.overran {
+        if told || run.counted {
             self.state.failures = self.state.failures.saturating_sub(1);
         }
         if told && !self.overdue_again(settings, signal) {

@@ -92,6 +92,9 @@ pub struct OpenRun {
     pub deadline: UnixMicros,
     /// It ran past its deadline, and that has been judged.
     pub overran: bool,
+    /// That is one of [`State::failures`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted: bool,
 }
 
 /// The last run that ended.

@@ -426,6 +426,16 @@ fn a_gap_before_what_the_run_held_back_does_not_count_for_that() {
 }
 
 #[test]
+fn a_miss_that_a_run_held_back_until_a_maintenance_is_told_the_grace_after_it() {
+    let mut beat = held_back().maintenance("00:20", "00:30");
+    beat.start_at("00:18").start_at("00:22");
+    beat.elapse_until("00:30:59.999999");
+    beat.assert_told(&[]);
+    beat.elapse_until("00:31");
+    beat.assert_told(&[(DOWN, "00:31")]);
+}
+
+#[test]
 fn the_next_end_forgets_what_a_run_held_back() {
     let mut beat = held_back().gap("00:20", "00:21");
     beat.start_at("00:18").start_at("00:22");

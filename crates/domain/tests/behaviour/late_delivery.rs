@@ -209,3 +209,19 @@ fn a_gap_counts_for_the_miss_that_a_run_held_back_until_its_late_end() {
     assert_eq!(certain, [(AlertKind::Down, at("04:15"))]);
     assert_eq!(told(beat().gap("04:08", "04:10")), []);
 }
+
+#[test]
+fn an_overrun_of_before_the_last_success_is_not_taken_from_the_row_of_failures_since() {
+    let mut beat = Beat::every(DAY).max_run(MINUTE * 10).failure_threshold(3);
+    beat.success_at("02:00").start_of(1, "2d 02:00");
+    beat.success_of(2, "2d 03:00");
+    assert_eq!(beat.state.failures, 0, "the overrun is forgiven");
+    beat.elapse_until("4d 05:00");
+    assert_eq!(beat.state.failures, 2, "missed twice");
+    let mut end = Signal::new(SignalKind::Success, at("4d 05:00"));
+    end.rid = Some(rid(1));
+    end.claimed_at = Some(at("2d 02:30"));
+    beat.signal(&end);
+    beat.elapse_until("6d 00:00");
+    beat.assert_told(&[(AlertKind::Down, "5d 04:00")]);
+}

@@ -512,7 +512,16 @@ impl<'a> World<'a> {
             Some(_) => self.quiet(),
             None => self.quiet().max(row),
         };
-        let deadline = due.max(self.held);
+        let mut deadline = due;
+        if self.held > due {
+            deadline = self.held;
+            while let Some((_, to)) = self.window_at(deadline, deadline) {
+                deadline = to + self.rules.grace;
+            }
+        }
+        if deadline > now {
+            return false;
+        }
         let claims = self.claims(now, since, deadline);
         if deadline == due && self.running_at(claims.down) {
             return false;

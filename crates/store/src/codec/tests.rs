@@ -15,12 +15,14 @@ fn rid() -> impl Strategy<Value = RunId> {
 }
 
 fn run() -> impl Strategy<Value = OpenRun> {
-    (of(rid()), at(), at(), any::<bool>()).prop_map(|(rid, started_at, deadline, overran)| {
+    let told = (any::<bool>(), any::<bool>());
+    (of(rid()), at(), at(), told).prop_map(|(rid, started_at, deadline, (overran, counted))| {
         OpenRun {
             rid,
             started_at,
             deadline,
             overran,
+            counted,
         }
     })
 }

@@ -52,6 +52,7 @@ fn busy_state() -> State {
             started_at: at(1),
             deadline: at(2),
             overran: true,
+            counted: true,
         }],
         finished: vec![rid],
         incident: Some(OpenIncident {
