@@ -36,6 +36,10 @@ pub const STEP_MICROS: i64 = 1_000_000;
 /// The axis follows a wall clock that drifts by at most one part in this many: 5 ms a second.
 const SLEW_PARTS: i64 = 200;
 
+/// And of a longer time than this between two looks, no more than of this: after hours of suspension the
+/// axis, which has been told already to whoever asked, would stand still until it is past that again.
+const SLEWED_AT_ONCE_MICROS: i64 = 2_000_000;
+
 impl SteadyClock {
     /// An axis that starts at the wall's time, but never before `floor`: time that is on record has passed,
     /// whatever a clock with an empty battery says.
@@ -101,7 +105,7 @@ impl SteadyClock {
                 kind: GapKind::ClockJump,
             });
         }
-        let slew = passed.max(0) / SLEW_PARTS;
+        let slew = passed.clamp(0, SLEWED_AT_ONCE_MICROS) / SLEW_PARTS;
         self.offset_micros -= ahead.clamp(-slew, slew);
         None
     }
@@ -154,6 +158,17 @@ mod tests {
         assert_eq!(clock.follow(reading(SECOND, HOUR + SECOND)), None);
         let later = clock.instant(reading(2 * SECOND, HOUR + 2 * SECOND));
         assert!(later.0 > 3 * HOUR + SECOND, "time goes on: {later:?}");
+    }
+
+    #[test]
+    fn after_a_long_suspension_the_axis_does_not_stand_still() {
+        let mut clock = SteadyClock::start(reading(0, HOUR), None);
+        // Meanwhile the wall clock was set back by an hour: the axis is ahead of it.
+        let resumed = reading(2 * HOUR, 2 * HOUR);
+        let told = clock.instant(resumed);
+        assert_eq!(clock.follow(resumed), None);
+        let later = clock.instant(reading(2 * HOUR + SECOND, 2 * HOUR + SECOND));
+        assert!(later > told, "{later:?} after {told:?}");
     }
 
     #[test]

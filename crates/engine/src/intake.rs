@@ -178,6 +178,9 @@ impl<A> Intake<A> {
         reading: Reading,
         kept_back: impl FnOnce(UnixMicros, &mut Vec<A>) -> Option<UnixMicros>,
     ) -> Taken<A> {
+        // A balancer sends nothing here any more, and perhaps there is nowhere else to send it: what it
+        // refuses, nobody but us can enter into the ledger.
+        self.refused |= !self.closed && !self.is_ready(reading);
         let jump = self.axis.follow(reading);
         let now = self.now(reading);
         let mut signals = std::mem::take(&mut self.signals);
@@ -281,6 +284,18 @@ mod tests {
         assert!(!take(&mut intake, 2).refused);
         intake.close();
         assert!(!intake.has_room());
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_counts_as_refusing_though_nothing_comes() {
+        let mut intake: Intake<UnixMicros> =
+            Intake::joined(at(0), at(SECOND), UnixMicros(77 * SECOND), 10);
+        assert!(!take(&mut intake, 4 * SECOND).refused);
+        assert!(take(&mut intake, 4 * SECOND + 1).refused);
+        intake.renewed(at(5 * SECOND), at(6 * SECOND), UnixMicros(81 * SECOND));
+        assert!(!take(&mut intake, 6 * SECOND).refused, "ready again");
+        intake.close();
+        assert!(!take(&mut intake, 10 * SECOND).refused, "it says so before");
     }
 
     #[test]
