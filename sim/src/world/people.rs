@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nightbeat_domain::{ChannelId, HeartbeatId, Schedule, Settings, State, UnixMicros};
-use nightbeat_store::StoreError;
 use nightbeat_store::control::Routing;
 use nightbeat_store::control::channels::Channel;
 use nightbeat_store::control::heartbeats::{Details, New};
 use nightbeat_store::control::maintenance::Window;
 use nightbeat_store::control::projects::Project;
 use nightbeat_store::people::Step;
+use nightbeat_store::{StoreError, Watched};
 
 use super::agenda::Event;
 use super::link::Op;
@@ -290,7 +290,19 @@ impl World {
             }
         }
         self.absorb(node, &[], Some(now));
-        let taken = done.ok().flatten()?;
+        let taken = match done {
+            Ok(taken) => taken?,
+            // Where the answer was lost, the node is told what the step would lead to: it may be stored.
+            Err(Error::Store(StoreError::Unknown(_))) => {
+                let wake_at = self.model.state(id)?.wake_at;
+                let watched = Watched {
+                    heartbeat: id,
+                    wake_at,
+                };
+                return Some(Happened::Filed(vec![watched]));
+            }
+            Err(_) => return None,
+        };
         if taken.deliveries > 0 {
             let life = self.life(node);
             self.agenda.after(

@@ -90,8 +90,8 @@ impl ApiState {
         done.map_err(|error| refused.problem(error))
     }
 
-    /// Changes something in one transaction; when it is durable, the node is told. `verb` may be run again. All of it happens also
-    /// when the client goes away meanwhile.
+    /// Changes something in one transaction; when it is durable, or may be, the node is told. `verb` may be
+    /// run again. All of it happens also when the client goes away meanwhile.
     pub(super) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -100,16 +100,20 @@ impl ApiState {
         let api = self.clone();
         let task = tokio::spawn(async move {
             let refused = RefusedBy::default();
-            let keep = refused.clone();
+            let to_tell = ToTell::default();
+            let (keep, heard) = (refused.clone(), to_tell.clone());
             let done = api.store.write(move |sql| {
                 keep.clear();
                 let mut told = Told::default();
                 let value = verb(sql, &mut told).map_err(|refusal| keep.put(refusal))?;
-                Ok((value, told))
+                heard.put(told);
+                Ok(value)
             });
-            let (value, told) = done.await.map_err(|error| refused.problem(error))?;
-            api.tell(told);
-            Ok(value)
+            let done = done.await;
+            if may_be_durable(&done) {
+                api.tell(to_tell.take());
+            }
+            done.map_err(|error| refused.problem(error))
         });
         match task.await {
             Ok(done) => done,
@@ -137,6 +141,33 @@ impl Told {
     pub(super) fn taken(&mut self, taken: &Taken) {
         self.watch(taken.watched);
         self.deliveries += taken.deliveries;
+    }
+}
+
+/// Whether what a transaction did may be stored. Where its end is unknown, the node is told all the same:
+/// an unneeded look costs nothing, but a missing one would only be noticed a minute or two later.
+fn may_be_durable<T>(done: &Result<T, StoreError>) -> bool {
+    matches!(done, Ok(_) | Err(StoreError::Unknown(_)))
+}
+
+/// Carries what is to be told past the store, which says nothing of what a verb did where it cannot say
+/// whether that is durable.
+#[derive(Debug, Clone, Default)]
+struct ToTell(Arc<std::sync::Mutex<Told>>);
+
+impl ToTell {
+    /// A verb may be run again: its last run counts.
+    fn put(&self, told: Told) {
+        *self.slot() = told;
+    }
+
+    fn take(&self) -> Told {
+        std::mem::take(&mut self.slot())
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Told> {
+        let slot = self.0.lock();
+        slot.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -183,5 +214,19 @@ impl RefusedBy {
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Problem>> {
         let slot = self.0.lock();
         slot.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_is_told_also_where_nobody_knows_whether_a_change_is_durable() {
+        let end = |error| may_be_durable::<()>(&Err(error));
+        assert!(may_be_durable(&Ok(())));
+        assert!(end(StoreError::Unknown("lost at COMMIT".to_owned())));
+        assert!(!end(StoreError::Unavailable("away".to_owned())));
+        assert!(!end(StoreError::Conflict("refused".to_owned())));
     }
 }
