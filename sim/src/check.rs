@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use nightbeat_domain::{
     Alert, AlertKind, AlertSnapshot, Cause, Claim, Closing, Gap, GapKind, IncidentChange, Phase,
-    UnixMicros,
+    Signal, UnixMicros,
 };
 use nightbeat_store::outbox::{Claim as Wish, ClaimedDelivery, DeliveryEnding, FinishedDelivery};
 
@@ -47,6 +47,7 @@ impl World {
                 Change::Signal {
                     heartbeat,
                     signal,
+                    nonce,
                     ignored,
                     ..
                 } => {
@@ -54,12 +55,9 @@ impl World {
                         continue;
                     };
                     decided |= self.springs(beat);
-                    let arrived = tries.find(|carried| {
-                        let message = &self.messages[carried.tried.message];
-                        message.heartbeat == beat
-                            && message.kind == signal.kind
-                            && carried.stamp == signal.received_at.0
-                    });
+                    let carries =
+                        |carried: &&Carried| self.carries(beat, &signal, nonce.as_deref(), carried);
+                    let arrived = tries.find(carries);
                     let mut came = signal.received_at.0;
                     if let Some(carried) = arrived {
                         self.messages[carried.tried.message].stored = true;
@@ -404,6 +402,23 @@ impl World {
             let state = self.model.state(self.truth.beats[beat].id).cloned();
             self.tell_beat(beat, 0, || format!("{state:?}"));
         }
+    }
+
+    /// Whether this request carried the signal.
+    fn carries(
+        &self,
+        beat: usize,
+        signal: &Signal,
+        nonce: Option<&str>,
+        carried: &Carried,
+    ) -> bool {
+        let message = &self.messages[carried.tried.message];
+        message.heartbeat == beat
+            && message.kind == signal.kind
+            // Of what came in the same microsecond, the mark says which it is: a double of one before it was
+            // not stored.
+            && nonce.is_none_or(|nonce| nonce == carried.tried.message.to_string())
+            && carried.stamp == signal.received_at.0
     }
 
     /// Nothing is claimed for an instant that lies in a maintenance window that was known before.

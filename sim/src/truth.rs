@@ -21,6 +21,12 @@ const SETTLE: i64 = 3 * SECOND;
 /// How much of the past a heartbeat keeps.
 const KEPT: usize = 48;
 
+/// How many open runs are timed at once, as the domain promises.
+const TIMED: usize = 32;
+
+/// How many open runs are remembered at all.
+const RUNS_KEPT: usize = 128;
+
 /// Gaps that are shorter in all, and over by the deadline, put nothing off: as the domain promises.
 const SHORT_GAP: i64 = 30 * SECOND;
 
@@ -39,6 +45,8 @@ struct Run {
     received: i64,
     /// Something was said while it was over its limit: it needs no word of its own.
     told: bool,
+    /// So many were on when it started that it may not be timed: it may hold a miss back, or not.
+    unsure: bool,
 }
 
 impl Run {
@@ -202,17 +210,19 @@ impl Beat {
             } else {
                 0
             };
-            self.after_windows(run.judged_at(limit).max(edited), 0, windows)
+            let judged = run.judged_at(limit).max(edited);
+            (self.after_windows(judged, 0, windows), run.unsure)
         });
-        let runs: Vec<i64> = runs.collect();
-        let held = runs.iter().copied().max();
+        let runs: Vec<(i64, bool)> = runs.collect();
+        let held = runs.iter().map(|(at, _)| *at).max();
         let miss = self
             .miss_by(windows)
             .map(|miss| miss.max(held.unwrap_or(miss)));
         if threshold > 1 {
             return miss;
         }
-        runs.into_iter().min().into_iter().chain(miss).min()
+        let timed = runs.iter().filter(|(_, unsure)| !unsure);
+        timed.map(|(at, _)| *at).min().into_iter().chain(miss).min()
     }
 
     fn miss_by(&self, windows: &[(i64, i64, i64)]) -> Option<i64> {
@@ -286,20 +296,39 @@ impl Beat {
             started,
             received,
             told: false,
+            unsure: false,
         };
         if let Some(open) = self.runs.iter_mut().find(|open| open.rid == rid) {
             if rid.is_none() && open.started < started {
-                *open = run;
+                *open = Run {
+                    unsure: open.unsure,
+                    ..run
+                };
             }
             return;
         }
-        if self.runs.len() >= 32 {
-            let Some(told) = self.runs.iter().position(|run| run.told) else {
-                return;
-            };
-            self.runs.remove(told);
+        let mut unsure = false;
+        if self.runs.len() >= TIMED {
+            // Below the threshold nothing is said of a run that is over its limit, and its place is free.
+            match self.runs.iter().position(|run| run.told) {
+                Some(told) => drop(self.runs.remove(told)),
+                None => unsure = true,
+            }
         }
-        self.runs.push(run);
+        if self.runs.len() >= RUNS_KEPT {
+            self.forget_run();
+        }
+        self.runs.push(Run { unsure, ..run });
+    }
+
+    /// Forgets the run that is judged first, but not that it put the next miss off.
+    fn forget_run(&mut self) {
+        let limit = self.settings.run_limit().as_micros() as i64;
+        let judged = self.runs.iter().map(|run| run.judged_at(limit));
+        if let Some((judged, first)) = judged.zip(0..).min() {
+            self.runs.remove(first);
+            self.put_off = self.put_off.max(self.next(judged) + self.grace());
+        }
     }
 
     /// A run ended; when, for no run ends before it has started.
@@ -354,7 +383,9 @@ impl Beat {
     pub(crate) fn tell_runs(&mut self, at: i64) {
         let limit = self.settings.run_limit().as_micros() as i64;
         for run in &mut self.runs {
-            run.told |= run.started + limit <= at;
+            // One that was told late is given its patience: until then it may speak for the job.
+            run.told |= run.judged_at(limit) <= at;
+            run.unsure |= run.started + limit <= at;
         }
         self.overdue = None;
     }
@@ -623,9 +654,13 @@ impl Truth {
         if self.down.iter().all(|down| *down) {
             self.claims.clear();
         }
-        for (stamp, ended) in self.beats.iter_mut().flat_map(|beat| &mut beat.lost) {
-            *stamp = (*stamp).min(axis);
-            *ended = (*ended).min(axis);
+        for beat in &mut self.beats {
+            for (stamp, ended) in &mut beat.lost {
+                *stamp = (*stamp).min(axis);
+                *ended = (*ended).min(axis);
+            }
+            // What the axis of before had come past, this one has still to come to.
+            beat.overdue = beat.overdue.filter(|(deadline, _)| *deadline <= axis);
         }
     }
 
