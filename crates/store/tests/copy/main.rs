@@ -13,8 +13,8 @@ use nightbeat_store::{Copied, CopyOptions, Opener, Result, Store};
 use nightbeat_testkit::postgres::Database;
 
 pub(crate) async fn on_postgres(database: &Database, opener: Opener) -> Result<Store> {
-    let opened = Store::open_postgres(&database.url(), opener).await?;
-    Ok(opened.store)
+    let store = Store::open_postgres(&database.url(), opener).await?.store;
+    Ok(store)
 }
 
 pub(crate) fn on_sqlite(path: &Path, opener: Opener) -> Result<Store> {
