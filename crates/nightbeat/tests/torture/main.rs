@@ -10,6 +10,7 @@
 mod checker;
 mod clients;
 mod story;
+mod teeth;
 mod troubles;
 mod world;
 
