@@ -25,9 +25,10 @@ const LINE_PERCENT: u64 = 10;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Copy {
-    /// The database to copy: sqlite:PATH or postgres://USER@HOST/NAME. No server may use it meanwhile
     #[arg(
         long,
+        help = "The database to copy: sqlite:PATH or postgres://USER@HOST/NAME. No server may use it \
+                meanwhile",
         value_name = "URL",
         env = "NIGHTBEAT_COPY_FROM",
         hide_env_values = true

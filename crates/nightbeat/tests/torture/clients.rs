@@ -89,9 +89,10 @@ impl Job {
         random: &mut Random,
     ) -> Said {
         let mark = format!("{}-{number}", self.number);
-        let path = match self.nonce {
-            true => format!("{}?nonce={mark}", self.heartbeat.path()),
-            false => self.heartbeat.path(),
+        let path = if self.nonce {
+            format!("{}?nonce={mark}", self.heartbeat.path())
+        } else {
+            self.heartbeat.path()
         };
         let now = wall_now();
         let mut said = Said {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nightbeat_testkit::{Random, wall_now};
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::checker::{self, Evidence};
@@ -151,7 +152,7 @@ async fn until_told(
 ) -> Vec<Life> {
     let mut dead: Vec<Life> = Vec::new();
     loop {
-        let (ended, living) = lives.drain(..).partition(|life| life.is_finished());
+        let (ended, living) = lives.drain(..).partition(JoinHandle::is_finished);
         *lives = living;
         let ended: Vec<_> = ended;
         for life in ended {

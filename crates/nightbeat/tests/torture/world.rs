@@ -71,7 +71,7 @@ impl World {
 
     /// The ledger.
     pub(crate) fn gaps(&self) -> Vec<Gap> {
-        let rows = self.cluster.run("SELECT from_at, to_at FROM gap");
+        let rows = self.cluster.select("from_at, to_at", "gap");
         let number = |text: &Option<String>| text.as_ref().unwrap().parse().unwrap();
         rows.iter()
             .map(|row| Gap {
@@ -83,9 +83,10 @@ impl World {
 
     /// Every mark in the log of signals, and how often it is there.
     pub(crate) fn marks(&self) -> Vec<(String, usize)> {
-        let rows = self
-            .cluster
-            .run("SELECT convert_from(body, 'UTF8'), count(*) FROM signal GROUP BY body");
+        let rows = self.cluster.select(
+            "convert_from(body, 'UTF8'), count(*)",
+            "signal GROUP BY body",
+        );
         rows.into_iter()
             .map(|mut row| {
                 let times = row.pop().flatten().unwrap().parse().unwrap();

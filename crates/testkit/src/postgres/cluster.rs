@@ -156,6 +156,12 @@ impl Cluster {
         run_or_panic(&self.socket_url("postgres"), statements)
     }
 
+    /// These columns of a table in the database `postgres`.
+    #[track_caller]
+    pub fn select(&self, columns: &str, table: &str) -> Rows {
+        self.run(&format!("SELECT {columns} FROM {table}"))
+    }
+
     /// Ends all sessions of an application: its `application_name`.
     pub fn cut_off(&self, application: &str) {
         self.run(&format!(
