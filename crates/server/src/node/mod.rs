@@ -4,8 +4,8 @@
 //! engine decide, and has the commands carried out; their results come back as events. The loop itself
 //! never waits for the disk or for a stranger's server.
 //!
-//! A server alone on its database has one such loop ([`life`]). One of several nodes has a life for each
-//! lease: taken for lost, it drops all that it held, and joins again ([`run`]).
+//! A server alone on its database has one such loop (`life`). One of several nodes has a life for each
+//! lease: taken for lost, it drops all that it held, and joins again (`run`).
 
 mod deliver;
 mod handle;
