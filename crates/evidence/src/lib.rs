@@ -1,8 +1,16 @@
 //! What a job's output says it did.
 //!
-//! This crate holds the vocabulary: a [`Metric`] a job reports itself, and what a broken rule says.
+//! This crate holds the vocabulary: a [`Metric`] a job reports itself, what is read from an output (a
+//! [`Reading`]: [`Evidence`] of each tool, and [`Telltale`] lines), and what a broken rule says.
 //! It reads no clock, no file and no network, and knows nothing of heartbeats.
 #![forbid(unsafe_code)]
+
+mod found;
+pub mod limits;
+mod tool;
+
+pub use found::{Evidence, LINE_SHOWN_CHARS_MAX, Outcome, Reading, Telltale, TelltaleKind, Totals};
+pub use tool::Tool;
 
 use serde::{Deserialize, Serialize};
 
