@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use nightbeat_domain::nodes::{Lease, NodeId, NodeRow};
 use nightbeat_domain::{
-    ChannelId, Gap, GapKind, GapLedger, HeartbeatId, IncidentId, ProjectId, Settings, State,
+    ChannelId, Gap, GapKind, GapLedger, HeartbeatId, IncidentId, Phase, ProjectId, Settings, State,
     UnixMicros,
 };
 use nightbeat_store::control::maintenance::Window;
@@ -184,8 +184,8 @@ impl Model {
     }
 
     /// Frees the memory of what ended before `at` and decides nothing any more: signals, runs, nonces,
-    /// closed incidents, deliveries at their end, gaps. What is about a later instant stays complete. Choose
-    /// `at` earlier than the last signal of every heartbeat that is to be judged: its gaps must stay.
+    /// closed incidents, deliveries at their end, gaps. What is about a later instant stays complete, and so
+    /// does each gap that a heartbeat may have been signalled in unseen, however long it has been silent.
     pub fn forget_before(&mut self, at: UnixMicros) {
         self.signals
             .forget(|row| row.arrival.signal.received_at < at);
@@ -196,11 +196,25 @@ impl Model {
         self.incidents
             .retain(|_, row| row.closed_at.is_none_or(|closed| closed >= at));
         self.outbox.forget_before(at);
+        let at = self.gaps_needed_from().map_or(at, |needed| at.min(needed));
         if self.gap_rows.iter().any(|gap| gap.to < at) {
             self.gap_rows.retain(|gap| gap.to >= at);
             self.gap_keys.retain(|(_, to, _)| *to >= at);
             self.ledger = Arc::new(GapLedger::new(self.gap_rows.iter().copied()));
         }
+    }
+
+    /// The earliest instant from which a heartbeat still counts gaps.
+    fn gaps_needed_from(&self) -> Option<UnixMicros> {
+        let states = self.heartbeats.values().map(|row| &row.hot.state);
+        let judged = states.filter(|state| state.phase != Phase::Paused);
+        let since = judged.map(|state| {
+            let ended = state.last_run.map(|run| run.ended_at);
+            let quiet = ended.map_or(state.armed_at, |ended| ended.max(state.armed_at));
+            let runs = state.runs.iter().map(|run| run.started_at);
+            runs.fold(quiet, UnixMicros::min)
+        });
+        since.min()
     }
 
     /// All or nothing: `work` in one transaction, after its node's lease was renewed.

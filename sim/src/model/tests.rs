@@ -327,6 +327,23 @@ fn what_is_forgotten_changes_no_decision() {
     assert_eq!(model.dump().heartbeats[0].signals.len(), 17);
 }
 
+#[test]
+fn a_gap_is_kept_as_long_as_a_heartbeat_is_silent_since_before_it() {
+    let mut model = house();
+    model.open_alone();
+    record(&mut model, None, 1).unwrap();
+    model.fail_next(Fault::Refuse);
+    record(&mut model, None, 61).unwrap_err();
+    elapse(&mut model, None, 72).unwrap();
+    let gaps = model.gaps().all().to_vec();
+    assert_eq!(gaps.len(), 1);
+    model.forget_before(at(1_000_000));
+    assert_eq!(model.gaps().all(), gaps);
+    record(&mut model, None, 5_000).unwrap();
+    model.forget_before(at(1_000_000));
+    assert_eq!(model.gaps().all(), []);
+}
+
 #[cfg(feature = "mutants")]
 mod mutants {
     use super::*;
