@@ -262,8 +262,10 @@ impl World {
             return None;
         }
         let now = self.cluster_time();
-        let lease = self.model.join(super::node_id(node), now).ok()?;
+        let joined = self.model.join(super::node_id(node), now);
+        // It may have joined even where it was not told so.
         self.absorb(node, &[], None);
+        let lease = joined.ok()?;
         self.check_joined(node, lease, now);
         Some((Some(now), Some(lease)))
     }
