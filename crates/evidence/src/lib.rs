@@ -5,11 +5,20 @@
 //! It reads no clock, no file and no network, and knows nothing of heartbeats.
 #![forbid(unsafe_code)]
 
+pub mod exit;
 mod found;
+mod keywords;
 pub mod limits;
+mod lines;
+mod notes;
+mod reader;
+mod telltale;
+mod text;
 mod tool;
+mod tools;
 
 pub use found::{Evidence, LINE_SHOWN_CHARS_MAX, Outcome, Reading, Telltale, TelltaleKind, Totals};
+pub use reader::{Reader, Stream, read};
 pub use tool::Tool;
 
 use serde::{Deserialize, Serialize};

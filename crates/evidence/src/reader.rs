@@ -1,0 +1,227 @@
+//! Reads an output as it comes.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::found::{Evidence, Outcome, Reading, Telltale};
+use crate::lines::{Found, Lines};
+use crate::notes::Notes;
+use crate::text::{clean, cut, stamp};
+use crate::tools::{self, Line};
+use crate::{LINE_SHOWN_CHARS_MAX, Tool, TelltaleKind, exit, telltale};
+
+/// The longest sentence that says why, in characters.
+const WHY_CHARS_MAX: usize = 500;
+
+/// Where bytes of an output come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output. A body that holds both streams is given as this one.
+    Output,
+    /// Standard error.
+    Errors,
+}
+
+/// Reads what a job prints, while it prints it. Any bytes are fine, in any chunks; the memory is bounded
+/// ([`crate::limits`]), and the time grows with the length.
+///
+/// ```
+/// use nightbeat_evidence::{Outcome, Reader, Stream, Tool};
+///
+/// let mut reader = Reader::new();
+/// reader.push(Stream::Output, b"processed 0 files, 0 B in 0:00\nsnapshot 1600bfda ");
+/// reader.push(Stream::Output, b"saved\n");
+/// let reading = reader.finish(Some(0));
+///
+/// assert_eq!(reading.outcome, Outcome::Ok);
+/// assert_eq!(reading.evidence[0].tool, Tool::Restic);
+/// assert_eq!(reading.evidence[0].files_total, Some(0));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    output: Lines,
+    errors: Lines,
+    notes: Notes,
+}
+
+impl Reader {
+    /// A reader that has read nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of a stream.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        let lines = match stream {
+            Stream::Output => &mut self.output,
+            Stream::Errors => &mut self.errors,
+        };
+        let notes = &mut self.notes;
+        lines.push(bytes, &mut |found| note(notes, found));
+    }
+
+    /// Some of the output is missing here, because it was too long to be kept. From now on nothing is taken for
+    /// incomplete only because its end was not seen.
+    pub fn cut(&mut self) {
+        let notes = &mut self.notes;
+        for lines in [&mut self.output, &mut self.errors] {
+            lines.finish(&mut |found| note(notes, found));
+        }
+        self.notes.cut = true;
+    }
+
+    /// All was read. The exit code is that of the whole job; `None` where nobody knows it.
+    pub fn finish(mut self, exit_code: Option<i32>) -> Reading {
+        let notes = &mut self.notes;
+        for lines in [&mut self.output, &mut self.errors] {
+            lines.finish(&mut |found| note(notes, found));
+        }
+        let (evidence, telltales) = self.notes.finish();
+        judged(evidence, telltales, exit_code.unwrap_or(0))
+    }
+}
+
+/// Reads a whole output at once, as the body of a signal holds it.
+pub fn read(body: &[u8], exit_code: Option<i32>) -> Reading {
+    let mut reader = Reader::new();
+    reader.push(Stream::Output, body);
+    reader.finish(exit_code)
+}
+
+/// Notes what a line or a document says.
+fn note(notes: &mut Notes, found: Found<'_>) {
+    notes.speaker = None;
+    match found {
+        Found::Document(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            if let Ok(json) = serde_json::from_str(&text) {
+                note_json(notes, &json, &text);
+            }
+        }
+        Found::Line(bytes) => {
+            let line = clean(bytes);
+            let trimmed = line.trim_start();
+            let is_json = matches!(trimmed.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+            match is_json.then(|| serde_json::from_str(trimmed)) {
+                Some(Ok(json)) => note_json(notes, &json, trimmed),
+                _ => note_text(notes, &line),
+            }
+        }
+    }
+}
+
+fn note_json(notes: &mut Notes, json: &Value, text: &str) {
+    let message = tools::document(notes, json, text);
+    if let Some(message) = message.filter(|message| !message.is_empty()) {
+        telltale::look(notes, &message);
+    }
+}
+
+fn note_text(notes: &mut Notes, line: &str) {
+    let (stamp, text) = without_log_prefix(line);
+    tools::line(notes, &Line { text, stamp });
+    telltale::look(notes, text);
+}
+
+/// A line without the time, the process id and the level that a log puts before it.
+fn without_log_prefix(line: &str) -> (Option<f64>, &str) {
+    let inner = line.strip_prefix('[').unwrap_or(line);
+    let Some((seconds, rest)) = stamp(inner) else {
+        return (None, line);
+    };
+    let rest = rest.strip_prefix(']').unwrap_or(rest).trim_start_matches(':');
+    let text = rest.strip_prefix(' ').unwrap_or(rest);
+    // rsync's own log: `2026/11/22 11:19:51 [4711] Number of files: 16`.
+    let text = match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((pid, rest)) if pid.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => text,
+    };
+    (Some(seconds), text)
+}
+
+/// Puts together what was found and how the job ended.
+fn judged(evidence: Vec<Evidence>, telltales: Vec<Telltale>, exit_code: i32) -> Reading {
+    let said = evidence.iter().map(|one| one.outcome);
+    let given_away = telltales.iter().map(|telltale| telltale.outcome);
+    let worst_said = said.chain(given_away).max().unwrap_or_default();
+    let ended = (exit_code != 0).then(|| ending(&evidence, exit_code));
+    let outcome = ended.as_ref().map_or(worst_said, |(ended, _)| worst_said.max(*ended));
+    let cause = cause(&evidence, &telltales);
+    let why = match (ended, cause) {
+        (Some((_, ended)), Some(cause)) => Some(format!("{ended}; {cause}")),
+        (Some((_, ended)), None) => Some(ended),
+        (None, cause) => cause,
+    };
+    Reading {
+        evidence,
+        telltales,
+        outcome,
+        why: why.map(|why| cut(&why, WHY_CHARS_MAX)),
+    }
+}
+
+/// What the exit code says, and in words. It is taken for that of the tool that spoke of trouble, or else of the
+/// last one. That a code means only a warning is believed when the tool itself warns: the code of a script is often
+/// another command's.
+fn ending(evidence: &[Evidence], code: i32) -> (Outcome, String) {
+    let troubled = evidence.iter().rev().find(|one| one.outcome != Outcome::Ok);
+    let speaker = troubled.or(evidence.last());
+    let tool = speaker.map(|one| one.tool);
+    let mut meaning = exit::meaning(tool, code);
+    let warned = speaker.is_some_and(|one| one.outcome == Outcome::Warning);
+    if meaning.outcome == Outcome::Warning && !warned {
+        meaning = exit::meaning(None, code);
+    }
+    let name = tool.map_or("the job", Tool::command);
+    let text = format!("{name} ended with {code}: {}", meaning.text);
+    (meaning.outcome, text)
+}
+
+/// The first cause of the worst that was said: what a line gives away is nearer to it than what a tool made of it.
+fn cause(evidence: &[Evidence], telltales: &[Telltale]) -> Option<String> {
+    let worst_given_away = telltales.iter().map(|telltale| telltale.outcome).max();
+    let worst_said = evidence.iter().map(|one| one.outcome).max();
+    let worst = worst_given_away.max(worst_said)?;
+    if worst == Outcome::Ok {
+        return None;
+    }
+    let mut given_away = telltales.iter().filter(|telltale| telltale.outcome == worst);
+    // Of several the gravest kind; of the same kind the first.
+    if let Some(first) = given_away.next() {
+        let gravest = given_away.fold(first, |gravest, one| if one.kind < gravest.kind { one } else { gravest });
+        return Some(format!("{}: {}", gravest.kind.text(), gravest.line));
+    }
+    let said = evidence.iter().find(|one| one.outcome == worst)?;
+    let why = said.why.as_deref().unwrap_or("it failed");
+    let why: Cow<'_, str> = match said.line.contains(why) || said.line.is_empty() {
+        true => Cow::Borrowed(why),
+        false => Cow::Owned(format!("{why}: {}", said.line)),
+    };
+    Some(cut(&format!("{}: {why}", said.tool), LINE_SHOWN_CHARS_MAX + 100))
+}
+
+impl TelltaleKind {
+    /// It in words, at the start of a sentence: `no space left`.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NoSpaceLeft => "no space left",
+            Self::CommandNotFound => "a command was not found",
+            Self::SyntaxError => "a shell could not read its script",
+            Self::SourceMissing => "a source is missing",
+            Self::NotMounted => "something is not mounted",
+            Self::StaleHandle => "a mount's server is gone",
+            Self::InputOutputError => "a disk answered with an error",
+            Self::ReadOnly => "a file system is read-only",
+            Self::OutOfMemory => "a process was killed or found no memory",
+            Self::Crash => "a program crashed",
+            Self::LockHeld => "somebody else holds the lock",
+            Self::EmptyPassword => "a password is missing",
+            Self::LoginRefused => "a login was refused",
+            Self::ConnectionFailed => "a server could not be reached",
+            Self::NoSuchFile => "a file or folder is missing",
+            Self::PermissionDenied => "something may not be read or written",
+            Self::Skipping => "something was left out",
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! GNU tar and bsdtar: `--totals` and all messages on stderr. GNU tar speaks the job's language; its totals are
+//! known by their form.
+
+use super::Line;
+use crate::Tool;
+use crate::found::Outcome;
+use crate::notes::Notes;
+use crate::text::{after, whole};
+
+/// Its last words when it failed, in the languages that tar is most often translated to. "Exiting with failure
+/// status due to previous errors", "Error is not recoverable: exiting now".
+const ENDS: [&str; 10] = [
+    "Exiting with failure status due to previous errors",
+    "Error is not recoverable: exiting now",
+    "Error exit delayed from previous errors",
+    "Beende mit Fehlerstatus aufgrund vorheriger Fehler",
+    "Fehler ist nicht behebbar: Beende",
+    "Arrêt avec code d'échec à cause des erreurs précédentes",
+    "Saliendo con fallos debido a errores anteriores",
+    "Se sale con estado de fallo debido a los errores anteriores",
+    "Esco con lo stato di fallimento a causa degli errori precedenti",
+    "Saindo com status de falha em razão de erros anteriores",
+];
+
+/// What changed while it was read.
+const CHANGES: [&str; 4] = [
+    "file changed as we read it",
+    "File removed before we read it",
+    "Datei hat sich beim Lesen geändert",
+    "File shrank by ",
+];
+
+pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
+    let text = line.text;
+    if let Some(message) = after(text, "tar: ").or_else(|| after(text, "bsdtar: ")) {
+        said(notes, message, text);
+        return true;
+    }
+    let Some(bytes) = totals(text) else {
+        return false;
+    };
+    let draft = notes.open(Tool::Tar);
+    draft.show(text).bytes_total = Some(bytes);
+    draft.complete = true;
+    true
+}
+
+fn said(notes: &mut Notes, message: &str, text: &str) {
+    if ENDS.iter().any(|end| message.contains(end)) {
+        let closed = notes.known(Tool::Tar).is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
+        if closed {
+            notes.newest(Tool::Tar).judge(Outcome::Failed, message, text);
+        } else {
+            // With its totals still to come, this is the same run.
+            notes.open(Tool::Tar).judge(Outcome::Failed, message, text);
+        }
+    } else if CHANGES.iter().any(|change| message.contains(change)) {
+        notes.warning(Tool::Tar, "a file changed while it was read", text);
+    } else if message.contains(": Cannot ") {
+        notes.error(Tool::Tar, text);
+    } else {
+        notes.speaker = Some(Tool::Tar);
+    }
+}
+
+/// `Total bytes written: 327680 (320KiB, 16MiB/s)`, in any language.
+fn totals(text: &str) -> Option<u64> {
+    let (head, speeds) = text.strip_suffix("/s)")?.rsplit_once(" (")?;
+    let (label, bytes) = head.rsplit_once(": ")?;
+    let is_number = !bytes.is_empty() && bytes.bytes().all(|byte| byte.is_ascii_digit());
+    let worded = label.chars().all(|char| char.is_alphabetic() || " '’".contains(char));
+    (is_number && worded && speeds.contains(", ")).then(|| whole(bytes))?
+}
