@@ -12,6 +12,7 @@ pub mod limits;
 mod lines;
 mod notes;
 mod reader;
+pub mod rules;
 mod telltale;
 mod text;
 mod tool;
