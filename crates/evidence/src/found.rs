@@ -198,6 +198,54 @@ pub enum TelltaleKind {
     Skipping,
 }
 
+impl TelltaleKind {
+    /// Its name in JSON: `no-space-left`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSpaceLeft => "no-space-left",
+            Self::CommandNotFound => "command-not-found",
+            Self::SyntaxError => "syntax-error",
+            Self::SourceMissing => "source-missing",
+            Self::NotMounted => "not-mounted",
+            Self::StaleHandle => "stale-handle",
+            Self::InputOutputError => "input-output-error",
+            Self::ReadOnly => "read-only",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Crash => "crash",
+            Self::LockHeld => "lock-held",
+            Self::EmptyPassword => "empty-password",
+            Self::LoginRefused => "login-refused",
+            Self::ConnectionFailed => "connection-failed",
+            Self::NoSuchFile => "no-such-file",
+            Self::PermissionDenied => "permission-denied",
+            Self::Skipping => "skipping",
+        }
+    }
+
+    /// It in words, at the start of a sentence: `no space left`.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NoSpaceLeft => "no space left",
+            Self::CommandNotFound => "a command was not found",
+            Self::SyntaxError => "a shell could not read its script",
+            Self::SourceMissing => "a source is missing",
+            Self::NotMounted => "something is not mounted",
+            Self::StaleHandle => "a mount's server is gone",
+            Self::InputOutputError => "a disk answered with an error",
+            Self::ReadOnly => "a file system is read-only",
+            Self::OutOfMemory => "a process was killed or found no memory",
+            Self::Crash => "a program crashed",
+            Self::LockHeld => "somebody else holds the lock",
+            Self::EmptyPassword => "a password is missing",
+            Self::LoginRefused => "a login was refused",
+            Self::ConnectionFailed => "a server could not be reached",
+            Self::NoSuchFile => "a file or folder is missing",
+            Self::PermissionDenied => "something may not be read or written",
+            Self::Skipping => "something was left out",
+        }
+    }
+}
+
 /// All that was read from one run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reading {

@@ -1,7 +1,5 @@
 //! Reads an output as it comes.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::found::{Evidence, Outcome, Reading, Telltale};
@@ -9,7 +7,7 @@ use crate::lines::{Found, Lines};
 use crate::notes::Notes;
 use crate::text::{clean, cut, stamp};
 use crate::tools::{self, Line};
-use crate::{LINE_SHOWN_CHARS_MAX, Tool, TelltaleKind, exit, telltale};
+use crate::{Tool, exit, telltale};
 
 /// The longest sentence that says why, in characters.
 const WHY_CHARS_MAX: usize = 500;
@@ -130,10 +128,16 @@ fn without_log_prefix(line: &str) -> (Option<f64>, &str) {
     let Some((seconds, rest)) = stamp(inner) else {
         return (None, line);
     };
-    let rest = rest.strip_prefix(']').unwrap_or(rest).trim_start_matches(':');
+    let rest = rest
+        .strip_prefix(']')
+        .unwrap_or(rest)
+        .trim_start_matches(':');
     let text = rest.strip_prefix(' ').unwrap_or(rest);
     // rsync's own log: `2026/11/22 11:19:51 [4711] Number of files: 16`.
-    let text = match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    let text = match text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
         Some((pid, rest)) if pid.bytes().all(|byte| byte.is_ascii_digit()) => rest,
         _ => text,
     };
@@ -144,19 +148,23 @@ fn without_log_prefix(line: &str) -> (Option<f64>, &str) {
 fn judged(evidence: Vec<Evidence>, telltales: Vec<Telltale>, exit_code: i32) -> Reading {
     let said = evidence.iter().map(|one| one.outcome);
     let given_away = telltales.iter().map(|telltale| telltale.outcome);
-    let worst_said = said.chain(given_away).max().unwrap_or_default();
-    let ended = (exit_code != 0).then(|| ending(&evidence, exit_code));
-    let outcome = ended.as_ref().map_or(worst_said, |(ended, _)| worst_said.max(*ended));
-    let cause = cause(&evidence, &telltales);
-    let why = match (ended, cause) {
-        (Some((_, ended)), Some(cause)) => Some(format!("{ended}; {cause}")),
-        (Some((_, ended)), None) => Some(ended),
-        (None, cause) => cause,
+    let worst = said.chain(given_away).max().unwrap_or_default();
+    let (ended, ending) = match exit_code {
+        0 => (Outcome::Ok, None),
+        code => ending(&evidence, code),
+    };
+    let cause = match worst {
+        Outcome::Ok => None,
+        worst => cause(&evidence, &telltales, worst, ending.as_deref()),
+    };
+    let why = match (ending, cause) {
+        (Some(ending), Some(cause)) => Some(format!("{ending}; {cause}")),
+        (ending, cause) => ending.or(cause),
     };
     Reading {
         evidence,
         telltales,
-        outcome,
+        outcome: worst.max(ended),
         why: why.map(|why| cut(&why, WHY_CHARS_MAX)),
     }
 }
@@ -164,7 +172,7 @@ fn judged(evidence: Vec<Evidence>, telltales: Vec<Telltale>, exit_code: i32) -> 
 /// What the exit code says, and in words. It is taken for that of the tool that spoke of trouble, or else of the
 /// last one. That a code means only a warning is believed when the tool itself warns: the code of a script is often
 /// another command's.
-fn ending(evidence: &[Evidence], code: i32) -> (Outcome, String) {
+fn ending(evidence: &[Evidence], code: i32) -> (Outcome, Option<String>) {
     let troubled = evidence.iter().rev().find(|one| one.outcome != Outcome::Ok);
     let speaker = troubled.or(evidence.last());
     let tool = speaker.map(|one| one.tool);
@@ -174,54 +182,49 @@ fn ending(evidence: &[Evidence], code: i32) -> (Outcome, String) {
         meaning = exit::meaning(None, code);
     }
     let name = tool.map_or("the job", Tool::command);
-    let text = format!("{name} ended with {code}: {}", meaning.text);
-    (meaning.outcome, text)
-}
-
-/// The first cause of the worst that was said: what a line gives away is nearer to it than what a tool made of it.
-fn cause(evidence: &[Evidence], telltales: &[Telltale]) -> Option<String> {
-    let worst_given_away = telltales.iter().map(|telltale| telltale.outcome).max();
-    let worst_said = evidence.iter().map(|one| one.outcome).max();
-    let worst = worst_given_away.max(worst_said)?;
-    if worst == Outcome::Ok {
-        return None;
-    }
-    let mut given_away = telltales.iter().filter(|telltale| telltale.outcome == worst);
-    // Of several the gravest kind; of the same kind the first.
-    if let Some(first) = given_away.next() {
-        let gravest = given_away.fold(first, |gravest, one| if one.kind < gravest.kind { one } else { gravest });
-        return Some(format!("{}: {}", gravest.kind.text(), gravest.line));
-    }
-    let said = evidence.iter().find(|one| one.outcome == worst)?;
-    let why = said.why.as_deref().unwrap_or("it failed");
-    let why: Cow<'_, str> = match said.line.contains(why) || said.line.is_empty() {
-        true => Cow::Borrowed(why),
-        false => Cow::Owned(format!("{why}: {}", said.line)),
+    let text = match meaning.name {
+        "failed" => format!("{name} ended with {code}"),
+        _ => format!("{name} ended with {code}: {}", meaning.text),
     };
-    Some(cut(&format!("{}: {why}", said.tool), LINE_SHOWN_CHARS_MAX + 100))
+    (meaning.outcome, Some(text))
 }
 
-impl TelltaleKind {
-    /// It in words, at the start of a sentence: `no space left`.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::NoSpaceLeft => "no space left",
-            Self::CommandNotFound => "a command was not found",
-            Self::SyntaxError => "a shell could not read its script",
-            Self::SourceMissing => "a source is missing",
-            Self::NotMounted => "something is not mounted",
-            Self::StaleHandle => "a mount's server is gone",
-            Self::InputOutputError => "a disk answered with an error",
-            Self::ReadOnly => "a file system is read-only",
-            Self::OutOfMemory => "a process was killed or found no memory",
-            Self::Crash => "a program crashed",
-            Self::LockHeld => "somebody else holds the lock",
-            Self::EmptyPassword => "a password is missing",
-            Self::LoginRefused => "a login was refused",
-            Self::ConnectionFailed => "a server could not be reached",
-            Self::NoSuchFile => "a file or folder is missing",
-            Self::PermissionDenied => "something may not be read or written",
-            Self::Skipping => "something was left out",
-        }
+/// The first cause of the worst that was said.
+fn cause(
+    evidence: &[Evidence],
+    telltales: &[Telltale],
+    worst: Outcome,
+    ending: Option<&str>,
+) -> Option<String> {
+    let said = evidence.iter().find(|one| one.outcome == worst);
+    // What a line gives away is nearer to the cause than what the tool made of it in the end.
+    let explains = |telltale: &&Telltale| {
+        let of_tool =
+            said.is_some_and(|one| telltale.program.as_deref() == Some(one.tool.command()));
+        let alone = said.is_some() && evidence.len() == 1;
+        telltale.outcome == worst || (telltale.outcome != Outcome::Ok && (of_tool || alone))
+    };
+    // Of several the gravest kind; of the same kind the first.
+    if let Some(telltale) = telltales
+        .iter()
+        .filter(explains)
+        .min_by_key(|telltale| telltale.kind)
+    {
+        return Some(format!("{}: {}", telltale.kind.text(), telltale.line));
     }
+    let said = said?;
+    let why = said.why.as_deref().unwrap_or("it failed");
+    let plain = why.split(" (code ").next().unwrap_or(why);
+    if ending.is_some_and(|ending| ending.ends_with(plain)) && !said.line.is_empty() {
+        return Some(said.line.clone());
+    }
+    let whole = said.line.contains(why) || said.line.is_empty();
+    let why = match whole {
+        true => why.to_owned(),
+        false => format!("{why}: {}", said.line),
+    };
+    Some(match ending {
+        Some(ending) if ending.starts_with(said.tool.command()) => why,
+        _ => format!("{}: {why}", said.tool),
+    })
 }

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use crate::Outcome;
 use crate::TelltaleKind::{self as Kind, *};
 use crate::notes::Notes;
+use crate::{Outcome, Tool};
 
 /// Where in a line a phrase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,34 +31,94 @@ use Outcome::{Failed, Ok as Fine, Warning};
 const PHRASES: [Phrase; 104] = [
     ("o space left on device", NoSpaceLeft, Failed, At::Error),
     ("isk quota exceeded", NoSpaceLeft, Failed, At::Error),
-    ("file too big for remaining disk space", NoSpaceLeft, Failed, At::Any),
+    (
+        "file too big for remaining disk space",
+        NoSpaceLeft,
+        Failed,
+        At::Any,
+    ),
     ("not enough free disk space", NoSpaceLeft, Failed, At::Any),
-    ("Kein Speicherplatz mehr verfügbar", NoSpaceLeft, Failed, At::Any),
-    ("kein Speicherplatz mehr verfügbar", NoSpaceLeft, Failed, At::Any),
-    ("Aucun espace disponible sur le périphérique", NoSpaceLeft, Failed, At::Error),
-    ("No queda espacio en el dispositivo", NoSpaceLeft, Failed, At::Error),
+    (
+        "Kein Speicherplatz mehr verfügbar",
+        NoSpaceLeft,
+        Failed,
+        At::Any,
+    ),
+    (
+        "kein Speicherplatz mehr verfügbar",
+        NoSpaceLeft,
+        Failed,
+        At::Any,
+    ),
+    (
+        "Aucun espace disponible sur le périphérique",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
+    (
+        "No queda espacio en el dispositivo",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
     ("Spazio esaurito sul device", NoSpaceLeft, Failed, At::Error),
-    ("Não há espaço disponível no dispositivo", NoSpaceLeft, Failed, At::Error),
+    (
+        "Não há espaço disponível no dispositivo",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
     ("Brak miejsca na urządzeniu", NoSpaceLeft, Failed, At::Error),
-    ("На устройстве не осталось свободного места", NoSpaceLeft, Failed, At::Error),
+    (
+        "На устройстве не осталось свободного места",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
     ("command not found", CommandNotFound, Failed, At::Error),
     (": not found", CommandNotFound, Failed, At::End),
     ("failed to run command", CommandNotFound, Failed, At::Any),
-    ("Kommando nicht gefunden", CommandNotFound, Failed, At::Error),
+    (
+        "Kommando nicht gefunden",
+        CommandNotFound,
+        Failed,
+        At::Error,
+    ),
     ("Befehl nicht gefunden", CommandNotFound, Failed, At::Error),
     ("commande introuvable", CommandNotFound, Failed, At::Error),
     ("orden no encontrada", CommandNotFound, Failed, At::Error),
     ("comando non trovato", CommandNotFound, Failed, At::Error),
     ("comando não encontrado", CommandNotFound, Failed, At::Error),
-    ("nie znaleziono polecenia", CommandNotFound, Failed, At::Error),
+    (
+        "nie znaleziono polecenia",
+        CommandNotFound,
+        Failed,
+        At::Error,
+    ),
     ("команда не найдена", CommandNotFound, Failed, At::Error),
     ("yntax error", SyntaxError, Failed, At::Error),
-    ("unexpected EOF while looking for matching", SyntaxError, Failed, At::Error),
+    (
+        "unexpected EOF while looking for matching",
+        SyntaxError,
+        Failed,
+        At::Error,
+    ),
     ("does not exist, skipping", SourceMissing, Failed, At::End),
-    ("all target directories/files do not exist", SourceMissing, Failed, At::Any),
+    (
+        "all target directories/files do not exist",
+        SourceMissing,
+        Failed,
+        At::Any,
+    ),
     ("link_stat ", SourceMissing, Failed, At::Any),
     ("change_dir ", SourceMissing, Failed, At::Any),
-    ("error reading source root directory", SourceMissing, Failed, At::Any),
+    (
+        "error reading source root directory",
+        SourceMissing,
+        Failed,
+        At::Any,
+    ),
     ("is not mounted", NotMounted, Failed, At::Any),
     ("not mounted or bad option", NotMounted, Failed, At::Any),
     ("is not a mountpoint", NotMounted, Failed, At::Any),
@@ -67,7 +127,12 @@ const PHRASES: [Phrase; 104] = [
     ("Stale NFS file handle", StaleHandle, Failed, At::Error),
     ("stale NFS file handle", StaleHandle, Failed, At::Error),
     ("stale file handle", StaleHandle, Failed, At::Error),
-    ("ransport endpoint is not connected", StaleHandle, Failed, At::Error),
+    (
+        "ransport endpoint is not connected",
+        StaleHandle,
+        Failed,
+        At::Error,
+    ),
     ("Host is down", StaleHandle, Failed, At::Error),
     ("nput/output error", InputOutputError, Failed, At::Error),
     ("ead-only file system", ReadOnly, Failed, At::Error),
@@ -77,51 +142,176 @@ const PHRASES: [Phrase; 104] = [
     ("Segmentation fault", Crash, Failed, At::Any),
     ("core dumped", Crash, Failed, At::Any),
     ("panic: ", Crash, Failed, At::Error),
-    ("Traceback (most recent call last):", Crash, Warning, At::Any),
+    (
+        "Traceback (most recent call last):",
+        Crash,
+        Warning,
+        At::Any,
+    ),
     ("acquire the lock", LockHeld, Warning, At::Any),
     ("repository is already locked", LockHeld, Warning, At::Any),
     ("repo already locked", LockHeld, Warning, At::Any),
     ("database is locked", LockHeld, Failed, At::Error),
     ("Could not get lock", LockHeld, Warning, At::Any),
     ("instance is already running", LockHeld, Warning, At::Any),
-    ("esource temporarily unavailable", LockHeld, Warning, At::Error),
-    ("an empty password is not a password", EmptyPassword, Failed, At::Any),
+    (
+        "esource temporarily unavailable",
+        LockHeld,
+        Warning,
+        At::Error,
+    ),
+    (
+        "an empty password is not a password",
+        EmptyPassword,
+        Failed,
+        At::Any,
+    ),
     ("no password supplied", EmptyPassword, Failed, At::Any),
     ("BORG_PASSPHRASE is not set", EmptyPassword, Failed, At::Any),
-    ("no such device or address, unable to read password", EmptyPassword, Failed, At::Any),
-    ("sudo: a password is required", EmptyPassword, Failed, At::Any),
-    ("a terminal is required to read the password", EmptyPassword, Failed, At::Any),
-    ("wrong password or no key found", LoginRefused, Failed, At::Any),
-    ("password authentication failed", LoginRefused, Failed, At::Any),
+    (
+        "no such device or address, unable to read password",
+        EmptyPassword,
+        Failed,
+        At::Any,
+    ),
+    (
+        "sudo: a password is required",
+        EmptyPassword,
+        Failed,
+        At::Any,
+    ),
+    (
+        "a terminal is required to read the password",
+        EmptyPassword,
+        Failed,
+        At::Any,
+    ),
+    (
+        "wrong password or no key found",
+        LoginRefused,
+        Failed,
+        At::Any,
+    ),
+    (
+        "password authentication failed",
+        LoginRefused,
+        Failed,
+        At::Any,
+    ),
     ("Access denied for user", LoginRefused, Failed, At::Any),
-    ("Permission denied (publickey", LoginRefused, Failed, At::Any),
-    ("Permission denied, please try again", LoginRefused, Failed, At::Any),
-    ("Host key verification failed", LoginRefused, Failed, At::Any),
+    (
+        "Permission denied (publickey",
+        LoginRefused,
+        Failed,
+        At::Any,
+    ),
+    (
+        "Permission denied, please try again",
+        LoginRefused,
+        Failed,
+        At::Any,
+    ),
+    (
+        "Host key verification failed",
+        LoginRefused,
+        Failed,
+        At::Any,
+    ),
     ("Authentication failed", LoginRefused, Failed, At::Error),
     ("onnection refused", ConnectionFailed, Warning, At::Error),
     ("onnection timed out", ConnectionFailed, Warning, At::Error),
-    ("onnection reset by peer", ConnectionFailed, Warning, At::Error),
+    (
+        "onnection reset by peer",
+        ConnectionFailed,
+        Warning,
+        At::Error,
+    ),
     ("o route to host", ConnectionFailed, Warning, At::Error),
-    ("etwork is unreachable", ConnectionFailed, Warning, At::Error),
+    (
+        "etwork is unreachable",
+        ConnectionFailed,
+        Warning,
+        At::Error,
+    ),
     ("Could not resolve host", ConnectionFailed, Warning, At::Any),
-    ("ame or service not known", ConnectionFailed, Warning, At::Error),
-    ("emporary failure in name resolution", ConnectionFailed, Warning, At::Error),
+    (
+        "ame or service not known",
+        ConnectionFailed,
+        Warning,
+        At::Error,
+    ),
+    (
+        "emporary failure in name resolution",
+        ConnectionFailed,
+        Warning,
+        At::Error,
+    ),
     ("Can't connect to ", ConnectionFailed, Warning, At::Any),
     ("o such file or directory", NoSuchFile, Warning, At::Error),
     ("Directory nonexistent", NoSuchFile, Warning, At::Error),
     ("directory not found", NoSuchFile, Warning, At::Error),
-    ("Datei oder Verzeichnis nicht gefunden", NoSuchFile, Warning, At::Error),
-    ("Aucun fichier ou dossier de ce", NoSuchFile, Warning, At::Error),
-    ("No existe el archivo o el directorio", NoSuchFile, Warning, At::Error),
-    ("No existe el fichero o el directorio", NoSuchFile, Warning, At::Error),
-    ("File o directory non esistente", NoSuchFile, Warning, At::Error),
-    ("Arquivo ou diretório inexistente", NoSuchFile, Warning, At::Error),
-    ("Nie ma takiego pliku ani katalogu", NoSuchFile, Warning, At::Error),
-    ("Нет такого файла или каталога", NoSuchFile, Warning, At::Error),
+    (
+        "Datei oder Verzeichnis nicht gefunden",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "Aucun fichier ou dossier de ce",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "No existe el archivo o el directorio",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "No existe el fichero o el directorio",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "File o directory non esistente",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "Arquivo ou diretório inexistente",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "Nie ma takiego pliku ani katalogu",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
+        "Нет такого файла или каталога",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
     ("ermission denied", PermissionDenied, Warning, At::Error),
-    ("peration not permitted", PermissionDenied, Warning, At::Error),
+    (
+        "peration not permitted",
+        PermissionDenied,
+        Warning,
+        At::Error,
+    ),
     ("Keine Berechtigung", PermissionDenied, Warning, At::Error),
-    ("Permission non accordée", PermissionDenied, Warning, At::Error),
+    (
+        "Permission non accordée",
+        PermissionDenied,
+        Warning,
+        At::Error,
+    ),
     ("Permiso denegado", PermissionDenied, Warning, At::Error),
     ("Permesso negato", PermissionDenied, Warning, At::Error),
     ("Permissão negada", PermissionDenied, Warning, At::Error),
@@ -149,19 +339,27 @@ pub(crate) fn phrases() -> impl Iterator<Item = &'static str> {
 
 /// Programs that make the copy: when they do not find a file, there is none.
 const COPYING: [&str; 17] = [
-    "cp", "mv", "dd", "scp", "sftp", "install", "gzip", "pigz", "xz", "zstd", "bzip2", "zip", "7z", "cpio", "split",
-    "openssl", "gpg",
+    "cp", "mv", "dd", "scp", "sftp", "install", "gzip", "pigz", "xz", "zstd", "bzip2", "zip", "7z",
+    "cpio", "split", "openssl", "gpg",
 ];
 
 /// Shells: what they complain about is a step that did not run.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "env"];
+
+/// Endings of scripts' names. Another name with a dot in it is a file's, not a program's.
+const SCRIPTS: [&str; 5] = [".sh", ".py", ".pl", ".rb", ".php"];
+
+/// Words before a colon that say how bad it is, not who says it.
+const LEVELS: [&str; 8] = [
+    "error", "fatal", "warning", "warn", "info", "notice", "critical", "note",
+];
 
 /// Looks for what a line gives away, and notes it.
 pub(crate) fn look(notes: &mut Notes, line: &str) {
     let Some((kind, outcome)) = worst(line) else {
         return;
     };
-    let program = program(line);
+    let program = notes.speaker.map(Tool::command).or_else(|| program(line));
     let outcome = match kind {
         NoSuchFile | PermissionDenied if program.is_some_and(|name| stops_with(name)) => Failed,
         _ => outcome,
@@ -225,7 +423,9 @@ fn refined(line: &str, phrase: &str, kind: Kind, outcome: Outcome) -> Option<(Ki
             of_rsync.then_some((kind, outcome))
         }
         "Killed" => {
-            let alone = line.trim_end() == "Killed" || line.contains(": line ") || line.ends_with(" Killed");
+            let alone = line.trim_end() == "Killed"
+                || line.contains(": line ")
+                || line.ends_with(" Killed");
             (alone && !line.contains("/Killed")).then_some((kind, outcome))
         }
         "[Errno " => errno(line).map(|kind| (kind, default_outcome(kind))),
@@ -268,7 +468,14 @@ fn program(line: &str) -> Option<&str> {
         return None;
     }
     let name = name.rsplit('/').next().unwrap_or(name);
-    (!name.is_empty() && !name.starts_with('[')).then_some(name)
+    let is_script = SCRIPTS.iter().any(|ending| name.ends_with(ending));
+    let is_file = name.contains('.') && !is_script;
+    let is_error = ["Error", "Exception", "Warning"]
+        .iter()
+        .any(|ending| name.ends_with(ending));
+    let is_level = LEVELS.iter().any(|level| name.eq_ignore_ascii_case(level));
+    (!name.is_empty() && !name.starts_with('[') && !is_file && !is_error && !is_level)
+        .then_some(name)
 }
 
 /// The command that a shell did not find: `sh: 1: pg_dump: not found`, `backup.sh: line 3: pg_dump: command not found`,
@@ -298,7 +505,10 @@ fn missing_command(line: &str) -> Option<&str> {
 
 fn last_name(path: &str) -> &str {
     let path = path.trim();
-    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+    path.rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -319,27 +529,63 @@ mod tests {
     #[test]
     fn errors_are_known_by_their_words() {
         let lines = [
-            ("cp: error writing '/mnt/f10.bin': No space left on device", NoSpaceLeft),
-            ("rsync: [receiver] write failed on \"/mnt/f6.bin\": No space left on device (28)", NoSpaceLeft),
+            (
+                "cp: error writing '/mnt/f10.bin': No space left on device",
+                NoSpaceLeft,
+            ),
+            (
+                "rsync: [receiver] write failed on \"/mnt/f6.bin\": No space left on device (28)",
+                NoSpaceLeft,
+            ),
             ("a.txt: read: [Errno 28] Kein Platz", NoSpaceLeft),
-            ("tar: x: Cannot write: Auf dem Gerät ist kein Speicherplatz mehr verfügbar", NoSpaceLeft),
+            (
+                "tar: x: Cannot write: Auf dem Gerät ist kein Speicherplatz mehr verfügbar",
+                NoSpaceLeft,
+            ),
             ("/bin/sh: 1: pg_dump: not found", CommandNotFound),
-            ("/root/backup.sh: line 3: restic: command not found", CommandNotFound),
-            ("timeout: failed to run command ‘rsync’: No such file or directory", CommandNotFound),
-            ("bash: Zeile 1: restic: Kommando nicht gefunden.", CommandNotFound),
-            ("sh: 1: Syntax error: end of file unexpected (expecting \")\")", SyntaxError),
+            (
+                "/root/backup.sh: line 3: restic: command not found",
+                CommandNotFound,
+            ),
+            (
+                "timeout: failed to run command ‘rsync’: No such file or directory",
+                CommandNotFound,
+            ),
+            (
+                "bash: Zeile 1: restic: Kommando nicht gefunden.",
+                CommandNotFound,
+            ),
+            (
+                "sh: 1: Syntax error: end of file unexpected (expecting \")\")",
+                SyntaxError,
+            ),
             ("data/nosuch does not exist, skipping", SourceMissing),
-            ("rsync: [sender] link_stat \"/data/x\" failed: No such file or directory (2)", SourceMissing),
+            (
+                "rsync: [sender] link_stat \"/data/x\" failed: No such file or directory (2)",
+                SourceMissing,
+            ),
             ("ls: cannot access '/x': Stale file handle", StaleHandle),
             ("cat: x: Input/output error", InputOutputError),
             ("touch: cannot touch 'x': Read-only file system", ReadOnly),
             ("Killed", OutOfMemory),
-            ("./b.sh: line 2: 4711 Segmentation fault      (core dumped) ./x", Crash),
+            (
+                "./b.sh: line 2: 4711 Segmentation fault      (core dumped) ./x",
+                Crash,
+            ),
             ("Fatal: an empty password is not a password", EmptyPassword),
-            ("root@nas: Permission denied (publickey,password).", LoginRefused),
-            ("ssh: connect to host nas port 22: Connection refused", ConnectionFailed),
+            (
+                "root@nas: Permission denied (publickey,password).",
+                LoginRefused,
+            ),
+            (
+                "ssh: connect to host nas port 22: Connection refused",
+                ConnectionFailed,
+            ),
             ("cat: x: No such file or directory", NoSuchFile),
-            ("cp: das Öffnen von 'x' ist nicht möglich: Keine Berechtigung", PermissionDenied),
+            (
+                "cp: das Öffnen von 'x' ist nicht möglich: Keine Berechtigung",
+                PermissionDenied,
+            ),
             ("skipping non-regular file \"x\"", Skipping),
         ];
         for (line, expected) in lines {
@@ -367,20 +613,44 @@ mod tests {
     #[test]
     fn the_program_and_the_missing_command_are_named() {
         let named = |line: &str| seen(line).and_then(|telltale| telltale.program);
-        assert_eq!(named("/bin/sh: 1: pg_dump: not found").as_deref(), Some("pg_dump"));
-        assert_eq!(named("b.sh: line 3: /opt/x/restic: command not found").as_deref(), Some("restic"));
-        assert_eq!(named("zsh: command not found: borg").as_deref(), Some("borg"));
-        assert_eq!(named("timeout: failed to run command ‘rsync’: No such file or directory").as_deref(), Some("rsync"));
-        assert_eq!(named("/usr/bin/cp: cannot stat 'x': No such file or directory").as_deref(), Some("cp"));
+        assert_eq!(
+            named("/bin/sh: 1: pg_dump: not found").as_deref(),
+            Some("pg_dump")
+        );
+        assert_eq!(
+            named("b.sh: line 3: /opt/x/restic: command not found").as_deref(),
+            Some("restic")
+        );
+        assert_eq!(
+            named("zsh: command not found: borg").as_deref(),
+            Some("borg")
+        );
+        assert_eq!(
+            named("timeout: failed to run command ‘rsync’: No such file or directory").as_deref(),
+            Some("rsync")
+        );
+        assert_eq!(
+            named("/usr/bin/cp: cannot stat 'x': No such file or directory").as_deref(),
+            Some("cp")
+        );
         assert_eq!(named("cannot stat 'x': No such file or directory"), None);
     }
 
     #[test]
     fn who_makes_the_copy_fails_without_a_file() {
         let outcome = |line: &str| seen(line).map(|telltale| telltale.outcome);
-        assert_eq!(outcome("cp: cannot stat 'x': No such file or directory"), Some(Failed));
-        assert_eq!(outcome("sh: 3: cannot create /mnt/x.gz: Directory nonexistent"), Some(Failed));
-        assert_eq!(outcome("ls: cannot access 'x': No such file or directory"), Some(Warning));
+        assert_eq!(
+            outcome("cp: cannot stat 'x': No such file or directory"),
+            Some(Failed)
+        );
+        assert_eq!(
+            outcome("sh: 3: cannot create /mnt/x.gz: Directory nonexistent"),
+            Some(Failed)
+        );
+        assert_eq!(
+            outcome("ls: cannot access 'x': No such file or directory"),
+            Some(Warning)
+        );
         assert_eq!(outcome("skipping non-regular file \"x\""), Some(Fine));
     }
 }

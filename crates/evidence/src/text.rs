@@ -272,7 +272,8 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
         (year, month - 3)
     };
     let of_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year
+        - 719_468
 }
 
 #[cfg(test)]
@@ -281,8 +282,19 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_in_any_locale() {
-        for text in ["312013", "312,013 bytes", "312.013", "312'013", "312\u{202f}013", "312 013"] {
-            let expected = if text.contains(' ') && !text.contains("bytes") { 312 } else { 312_013 };
+        for text in [
+            "312013",
+            "312,013 bytes",
+            "312.013",
+            "312'013",
+            "312\u{202f}013",
+            "312 013",
+        ] {
+            let expected = if text.contains(' ') && !text.contains("bytes") {
+                312
+            } else {
+                312_013
+            };
             assert_eq!(whole(text), Some(expected), "{text}");
         }
         assert_eq!(whole("0,"), Some(0));
@@ -307,14 +319,18 @@ mod tests {
     #[test]
     fn durations_come_in_three_forms() {
         assert_eq!(go_duration("1m2.5s"), Some(62.5));
-        assert_eq!(go_duration("350ms"), Some(0.35));
+        assert!((go_duration("350ms").unwrap() - 0.35).abs() < 1e-9);
+        assert_eq!(go_duration("1h30m"), Some(5400.0));
         assert_eq!(go_duration("-"), None);
         assert_eq!(go_duration("1x"), None);
         assert_eq!(clock_duration("1:02:03"), Some(3723.0));
         assert_eq!(clock_duration("0:07"), Some(7.0));
         assert_eq!(clock_duration("7"), None);
         assert_eq!(worded_duration("0.25 seconds"), Some(0.25));
-        assert_eq!(worded_duration("1 hours 2 minutes 5.5 seconds"), Some(3725.5));
+        assert_eq!(
+            worded_duration("1 hours 2 minutes 5.5 seconds"),
+            Some(3725.5)
+        );
     }
 
     #[test]

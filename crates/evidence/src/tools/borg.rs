@@ -9,17 +9,43 @@ use crate::notes::Notes;
 use crate::text::{Kilo, after, between, cut, excerpt, size, whole, worded_duration};
 
 /// What a file or an archive could not be read for is said in this way: `PATH: open: [Errno 13] Permission denied`.
-const STEPS: [&str; 9] = ["open", "stat", "read", "scandir", "listdir", "readlink", "fstat", "dir_open", "flags"];
+const STEPS: [&str; 9] = [
+    "open", "stat", "read", "scandir", "listdir", "readlink", "fstat", "dir_open", "flags",
+];
 
 /// Lines with which borg says that it ends.
 const ENDS: [(&str, &str, &str); 8] = [
-    ("Archive ", " already exists", "the archive's name is taken already"),
-    ("Failed to create/acquire the lock ", "", "the repository is locked"),
-    ("Repository ", " does not exist.", "the repository is not there"),
-    ("Repository ", " already exists.", "the repository is there already"),
-    ("Repository ", " is not a valid repository", "this is no repository"),
+    (
+        "Archive ",
+        " already exists",
+        "the archive's name is taken already",
+    ),
+    (
+        "Failed to create/acquire the lock ",
+        "",
+        "the repository is locked",
+    ),
+    (
+        "Repository ",
+        " does not exist.",
+        "the repository is not there",
+    ),
+    (
+        "Repository ",
+        " already exists.",
+        "the repository is there already",
+    ),
+    (
+        "Repository ",
+        " is not a valid repository",
+        "this is no repository",
+    ),
     ("Cannot acquire a passphrase", "", "there is no passphrase"),
-    ("passphrase supplied in ", " is incorrect.", "the passphrase is wrong"),
+    (
+        "passphrase supplied in ",
+        " is incorrect.",
+        "the passphrase is wrong",
+    ),
     ("Local Exception", "", "borg stopped with an exception"),
 ];
 
@@ -101,17 +127,18 @@ fn failure(notes: &mut Notes, text: &str) -> bool {
             return true;
         }
     }
-    let of_file = text.ends_with(": file changed while we backed it up") || text.ends_with(": file not found");
+    let of_file = text.ends_with(": file changed while we backed it up")
+        || text.ends_with(": file not found");
     if of_file {
         notes.warning(Tool::Borg, "not everything could be read", text);
         return true;
     }
     // A prompt without an end of line may stand before it.
-    let text_after_prompt = text.find("Cannot acquire a passphrase").map_or(text, |at| &text[at..]);
+    let text_after_prompt = text
+        .find("Cannot acquire a passphrase")
+        .map_or(text, |at| &text[at..]);
     for (start, end, why) in ENDS {
         if text_after_prompt.starts_with(start) && text_after_prompt.ends_with(end) {
-            let draft = notes.open(Tool::Borg);
-            draft.evidence.outcome = draft.evidence.outcome.min(Outcome::Warning);
             notes.stop(Tool::Borg, why, text);
             return true;
         }
@@ -141,7 +168,10 @@ fn closing(notes: &mut Notes, text: &str) -> bool {
 }
 
 pub(crate) fn document(notes: &mut Notes, json: &Value, line: &str) -> Option<String> {
-    if json.get("archive").is_some_and(|archive| archive.get("stats").is_some()) {
+    if json
+        .get("archive")
+        .is_some_and(|archive| archive.get("stats").is_some())
+    {
         create(notes, Tool::Borg, json, line);
         return Some(String::new());
     }

@@ -21,7 +21,9 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         || text.ends_with(": Error parsing configuration file")
     {
         let why = text.rsplit_once(": ").map_or(text, |(_, why)| why);
-        notes.newest(Tool::Borgmatic).judge(Outcome::Failed, why, text);
+        notes
+            .newest(Tool::Borgmatic)
+            .judge(Outcome::Failed, why, text);
     } else {
         return false;
     }
@@ -30,7 +32,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 
 pub(crate) fn document(notes: &mut Notes, json: &Value, line: &str) -> Option<String> {
     let archives = json.as_array()?;
-    let is_archive = |one: &&Value| one.get("archive").is_some_and(|archive| archive.get("stats").is_some());
+    let is_archive = |one: &&Value| {
+        one.get("archive")
+            .is_some_and(|archive| archive.get("stats").is_some())
+    };
     let mut found = None;
     for one in archives.iter().filter(is_archive) {
         borg::create(notes, Tool::Borgmatic, one, line);

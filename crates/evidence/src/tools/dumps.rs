@@ -37,13 +37,27 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 /// A message on stderr.
 fn said(notes: &mut Notes, tool: Tool, message: &str, text: &str) {
     let mysql = tool == Tool::Mysqldump;
-    let fatal = ["error: ", "fatal: ", "[archiver", "Got error: ", "Error ", "Couldn't ", "Error: ", "unknown "];
+    let fatal = [
+        "error: ",
+        "fatal: ",
+        "[archiver",
+        "Got error: ",
+        "Error ",
+        "Couldn't ",
+        "Error: ",
+        "unknown ",
+    ];
     if fatal.iter().any(|start| message.starts_with(start)) {
         notes.stop(tool, message.trim_start_matches("error: "), text);
     } else if message.starts_with("warning: ") || message.starts_with("WARNING: ") {
         notes.warning(tool, &message["warning: ".len()..], text);
-    } else if mysql && message.starts_with("[Warning]") {
-        // Of a password on the command line: nothing that a run should be judged by.
+    } else if ["detail: ", "hint: "]
+        .iter()
+        .any(|start| message.starts_with(start))
+        || (mysql && message.starts_with("[Warning]"))
+    {
+        // It belongs to the message before; mysqldump warns of a password on the command line, by which no run should
+        // be judged.
         notes.speaker = Some(tool);
     } else if message.starts_with("dumping contents of table ") {
         let draft = notes.open(tool);
@@ -60,11 +74,17 @@ fn said(notes: &mut Notes, tool: Tool, message: &str, text: &str) {
 /// A comment in the dump itself.
 fn sql_comment(notes: &mut Notes, text: &str) -> bool {
     let is_within_dumpall = notes.dumps.begun[1];
-    let database = if is_within_dumpall { Tool::PgDumpall } else { Tool::PgDump };
+    let database = if is_within_dumpall {
+        Tool::PgDumpall
+    } else {
+        Tool::PgDump
+    };
     match text {
         "-- PostgreSQL database dump" if !is_within_dumpall => begin(notes, Tool::PgDump, text),
         "-- PostgreSQL database cluster dump" => begin(notes, Tool::PgDumpall, text),
-        "-- PostgreSQL database dump complete" if !is_within_dumpall => end(notes, Tool::PgDump, text),
+        "-- PostgreSQL database dump complete" if !is_within_dumpall => {
+            end(notes, Tool::PgDump, text)
+        }
         "-- PostgreSQL database cluster dump complete" => end(notes, Tool::PgDumpall, text),
         "-- PostgreSQL database dump" | "-- PostgreSQL database dump complete" => {}
         _ => return within(notes, database, text),
@@ -109,7 +129,10 @@ fn end(notes: &mut Notes, tool: Tool, text: &str) {
 }
 
 fn is_begun(notes: &Notes, tool: Tool) -> bool {
-    TOOLS.iter().zip(notes.dumps.begun).any(|(&one, begun)| one == tool && begun)
+    TOOLS
+        .iter()
+        .zip(notes.dumps.begun)
+        .any(|(&one, begun)| one == tool && begun)
 }
 
 fn set_begun(notes: &mut Notes, tool: Tool, begun: bool) {
@@ -125,7 +148,11 @@ fn unfinished(notes: &mut Notes, tool: Tool) {
     if !notes.cut {
         let line = notes.open(tool).evidence.line.clone();
         let draft = notes.open(tool);
-        draft.judge(Outcome::Failed, "the dump ends before its closing line", &line);
+        draft.judge(
+            Outcome::Failed,
+            "the dump ends before its closing line",
+            &line,
+        );
         draft.complete = true;
     }
 }

@@ -30,10 +30,21 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 fn statistic(notes: &mut Notes, name: &str, number: &str, text: &str) -> bool {
     let known = matches!(
         name,
-        "SourceFiles" | "SourceFileSize" | "NewFiles" | "ChangedFiles" | "DeletedFiles" | "RawDeltaSize"
-            | "TotalDestinationSizeChange" | "ElapsedTime" | "Errors"
+        "SourceFiles"
+            | "SourceFileSize"
+            | "NewFiles"
+            | "ChangedFiles"
+            | "DeletedFiles"
+            | "RawDeltaSize"
+            | "TotalDestinationSizeChange"
+            | "ElapsedTime"
+            | "Errors"
     );
-    if !known || !notes.known(Tool::Duplicity).is_some_and(|draft| !draft.complete) {
+    if !known
+        || !notes
+            .known(Tool::Duplicity)
+            .is_some_and(|draft| !draft.complete)
+    {
         return false;
     }
     let Some(value) = whole(number.split(' ').next().unwrap_or(number)) else {

@@ -47,7 +47,10 @@ fn created(notes: &mut Notes, text: &str) {
 
 pub(crate) fn document(notes: &mut Notes, json: &Value, line: &str) -> Option<String> {
     if let Some(list) = json.as_array() {
-        let mut manifests = list.iter().filter(|one| one.get("rootEntry").is_some()).peekable();
+        let mut manifests = list
+            .iter()
+            .filter(|one| one.get("rootEntry").is_some())
+            .peekable();
         manifests.peek()?;
         manifests.for_each(|one| manifest(notes, one, line));
         return Some(String::new());
@@ -61,7 +64,10 @@ pub(crate) fn document(notes: &mut Notes, json: &Value, line: &str) -> Option<St
 fn manifest(notes: &mut Notes, json: &Value, line: &str) {
     let nothing = Value::Null;
     let stats = json.get("stats").unwrap_or(&nothing);
-    let summary = json.get("rootEntry").and_then(|root| root.get("summ")).unwrap_or(&nothing);
+    let summary = json
+        .get("rootEntry")
+        .and_then(|root| root.get("summ"))
+        .unwrap_or(&nothing);
     let line = &excerpt(line, "\"files\"");
     let draft = notes.open(Tool::Kopia);
     let evidence = draft.show(line);
@@ -79,7 +85,11 @@ fn manifest(notes: &mut Notes, json: &Value, line: &str) {
     draft.complete = true;
     let (errors, warnings) = (draft.evidence.errors, draft.evidence.warnings);
     if let Some(reason) = json_text(json, "incomplete") {
-        draft.judge(Outcome::Failed, &format!("the snapshot is not whole: {reason}"), line);
+        draft.judge(
+            Outcome::Failed,
+            &format!("the snapshot is not whole: {reason}"),
+            line,
+        );
     } else if errors.is_some_and(|errors| errors > 0) {
         draft.judge(Outcome::Failed, "there were errors", line);
     } else if warnings.is_some_and(|warnings| warnings > 0) {

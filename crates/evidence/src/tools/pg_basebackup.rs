@@ -15,7 +15,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 }
 
 fn said(notes: &mut Notes, message: &str, text: &str) {
-    if let Some(why) = message.strip_prefix("error: ").or_else(|| message.strip_prefix("fatal: ")) {
+    if let Some(why) = message
+        .strip_prefix("error: ")
+        .or_else(|| message.strip_prefix("fatal: "))
+    {
         notes.stop(Tool::PgBasebackup, why, text);
     } else if let Some(why) = message.strip_prefix("warning: ") {
         notes.warning(Tool::PgBasebackup, why, text);

@@ -58,7 +58,16 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 
 /// `INFO  : f1.bin: Copied (new)`: the level and the message. The name of the level fills six columns.
 fn log_line(text: &str) -> Option<(&str, &str)> {
-    let levels = ["DEBUG ", "INFO  ", "NOTICE", "ERROR ", "WARNING", "CRITICAL", "ALERT ", "EMERGENCY"];
+    let levels = [
+        "DEBUG ",
+        "INFO  ",
+        "NOTICE",
+        "ERROR ",
+        "WARNING",
+        "CRITICAL",
+        "ALERT ",
+        "EMERGENCY",
+    ];
     let level = levels.into_iter().find(|level| text.starts_with(level))?;
     let message = text[level.len()..].strip_prefix(':')?;
     Some((level.trim_end(), message.trim()))
@@ -191,8 +200,16 @@ fn end_block(notes: &mut Notes) {
 
 /// Writes down what a run tells. What it told before is replaced.
 fn write(notes: &mut Notes, numbers: Numbers) {
-    let again = notes.rclone.last.as_ref().is_some_and(|last| last.goes_on_as(&numbers));
-    let draft = if again { notes.newest(Tool::Rclone) } else { notes.open(Tool::Rclone) };
+    let again = notes
+        .rclone
+        .last
+        .as_ref()
+        .is_some_and(|last| last.goes_on_as(&numbers));
+    let draft = if again {
+        notes.newest(Tool::Rclone)
+    } else {
+        notes.open(Tool::Rclone)
+    };
     numbers.write(draft);
     draft.complete = true;
     notes.rclone.last = Some(numbers);
@@ -239,7 +256,11 @@ impl Numbers {
             draft.metric("files_renamed", self.renames as f64);
         }
         if self.errors > 0 {
-            draft.judge(Outcome::Failed, &format!("{} errors", self.errors), &self.line);
+            draft.judge(
+                Outcome::Failed,
+                &format!("{} errors", self.errors),
+                &self.line,
+            );
         } else if had_run == Outcome::Failed {
             // It has tried again, and all went well.
             draft.evidence.outcome = Outcome::Ok;

@@ -8,7 +8,7 @@ use crate::found::Outcome;
 use crate::notes::Notes;
 use crate::text::{Kilo, after, between, clock_duration, cut, excerpt, size, whole};
 
-/// What the lines of a broken repository begin with when `check` finds one.
+/// The last words of a run that went on without some of its source.
 const PARTIAL: &str = "at least one source file could not be read";
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
@@ -23,7 +23,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         let draft = notes.open(Tool::Restic);
         draft.evidence.bytes_added = size(rest, Kilo::Binary);
         draft.evidence.dry_run = Some(text.starts_with("Would"));
-    } else if let Some(id) = text.strip_prefix("snapshot ").and_then(|rest| rest.strip_suffix(" saved")) {
+    } else if let Some(id) = text
+        .strip_prefix("snapshot ")
+        .and_then(|rest| rest.strip_suffix(" saved"))
+    {
         notes.newest(Tool::Restic).evidence.snapshot = Some(cut(id, 64));
     } else if text.contains(PARTIAL) {
         partial(notes, text);
@@ -43,9 +46,13 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 /// `Files: 0 new, 0 changed, 13 unmodified`
 fn files(notes: &mut Notes, text: &str) {
     let draft = notes.open(Tool::Restic);
-    let mut numbers = text["Files: ".len()..].split(',').map(|part| whole(part.trim()));
+    let mut numbers = text["Files: ".len()..]
+        .split(',')
+        .map(|part| whole(part.trim()));
     let (new, changed) = (numbers.next().flatten(), numbers.next().flatten());
-    draft.evidence.files_changed = new.zip(changed).map(|(new, changed)| new.saturating_add(changed));
+    draft.evidence.files_changed = new
+        .zip(changed)
+        .map(|(new, changed)| new.saturating_add(changed));
 }
 
 /// `processed 13 files, 304.693 KiB in 0:00`
@@ -55,29 +62,46 @@ fn processed(notes: &mut Notes, text: &str) {
     evidence.files_total = between(text, "processed ", " files").and_then(whole);
     if let Some((_, rest)) = text.split_once(" files, ") {
         evidence.bytes_total = size(rest, Kilo::Binary);
-        evidence.duration = rest.rsplit_once(" in ").and_then(|(_, time)| clock_duration(time));
+        evidence.duration = rest
+            .rsplit_once(" in ")
+            .and_then(|(_, time)| clock_duration(time));
     }
     draft.complete = true;
 }
 
 /// `Added to the repository: 0 B`, `Would add to the repo: …`
 fn added(text: &str) -> Option<&str> {
-    let rest = text.strip_prefix("Added to the repo").or_else(|| text.strip_prefix("Would add to the repo"))?;
+    let rest = text
+        .strip_prefix("Added to the repo")
+        .or_else(|| text.strip_prefix("Would add to the repo"))?;
     rest.trim_start_matches("sitory").strip_prefix(": ")
 }
 
 /// The last words of a run that could not read everything.
 fn partial(notes: &mut Notes, text: &str) {
-    let closed = notes.known(Tool::Restic).is_some_and(|draft| draft.complete);
-    let draft = if closed { notes.newest(Tool::Restic) } else { notes.open(Tool::Restic) };
-    if draft.evidence.why.as_deref() != Some(PARTIAL) {
-        draft.evidence.outcome = draft.evidence.outcome.min(Outcome::Ok);
+    let closed = notes
+        .known(Tool::Restic)
+        .is_some_and(|draft| draft.complete);
+    let draft = if closed {
+        notes.newest(Tool::Restic)
+    } else {
+        notes.open(Tool::Restic)
+    };
+    if draft.evidence.outcome == Outcome::Warning {
+        // What was said about one file is less than this.
+        draft.evidence.outcome = Outcome::Ok;
+    }
+    if draft.evidence.outcome == Outcome::Ok {
         draft.judge(Outcome::Warning, PARTIAL, text);
     }
 }
 
 pub(crate) fn document(notes: &mut Notes, json: &Value, line: &str) -> Option<String> {
-    if let Some(groups) = json.as_array().filter(|groups| groups.first().is_some_and(|group| group.get("keep").is_some())) {
+    if let Some(groups) = json.as_array().filter(|groups| {
+        groups
+            .first()
+            .is_some_and(|group| group.get("keep").is_some())
+    }) {
         forget(notes, groups, line);
         return Some(String::new());
     }
@@ -124,16 +148,25 @@ fn summary(notes: &mut Notes, json: &Value, line: &str) {
 /// The words of an error: since 0.17 its message, before that its parts.
 fn error_message(json: &Value) -> String {
     let error = json.get("error").unwrap_or(&Value::Null);
-    let item = json_text(json, "item").or_else(|| json_text(error, "Path")).unwrap_or_default();
+    let item = json_text(json, "item")
+        .or_else(|| json_text(error, "Path"))
+        .unwrap_or_default();
     let message = json_text(error, "message").or_else(|| error.as_str().map(str::to_owned));
     let message = message.unwrap_or_else(|| {
         let operation = json_text(error, "Op").unwrap_or_else(|| "read".to_owned());
         match json_whole(error, "Err") {
+            Some(2) => format!("{operation}: no such file or directory"),
+            Some(5) => format!("{operation}: input/output error"),
+            Some(13) => format!("{operation}: permission denied"),
             Some(number) => format!("{operation}: [Errno {number}]"),
             None => format!("{operation} failed"),
         }
     });
-    if item.is_empty() || message.contains(&item) { message } else { format!("{item}: {message}") }
+    if item.is_empty() || message.contains(&item) {
+        message
+    } else {
+        format!("{item}: {message}")
+    }
 }
 
 /// `forget --json`: how many snapshots stayed and how many went.

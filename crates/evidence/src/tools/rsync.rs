@@ -38,7 +38,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         }
         return true;
     }
-    if text.starts_with("rsync: ") || text.starts_with("rsync error: ") || text.starts_with("rsync warning: ") {
+    if text.starts_with("rsync: ")
+        || text.starts_with("rsync error: ")
+        || text.starts_with("rsync warning: ")
+    {
         complaint(notes, text);
         return true;
     }
@@ -67,7 +70,9 @@ fn number_of(notes: &mut Notes, rest: &str, text: &str) -> bool {
         }
         "created files" => {
             if let Some(created) = regular(number) {
-                notes.open(Tool::Rsync).metric("files_created", created as f64);
+                notes
+                    .open(Tool::Rsync)
+                    .metric("files_created", created as f64);
             }
         }
         "deleted files" => numbers(notes).deletes = regular(number),
@@ -110,7 +115,9 @@ fn total(notes: &mut Notes, rest: &str, text: &str) -> bool {
             numbers(notes).bytes_added.get_or_insert(bytes);
         }
         "bytes sent" => notes.open(Tool::Rsync).metric("bytes_sent", bytes as f64),
-        "bytes received" => notes.open(Tool::Rsync).metric("bytes_received", bytes as f64),
+        "bytes received" => notes
+            .open(Tool::Rsync)
+            .metric("bytes_received", bytes as f64),
         _ => return false,
     }
     true
@@ -120,7 +127,9 @@ fn total(notes: &mut Notes, rest: &str, text: &str) -> bool {
 fn sent(notes: &mut Notes, text: &str) {
     let draft = notes.open(Tool::Rsync);
     for (name, start) in [("bytes_sent", "sent "), ("bytes_received", " received ")] {
-        if let Some(bytes) = between(text, start, " bytes").and_then(|number| size(number, Kilo::Thousand)) {
+        if let Some(bytes) =
+            between(text, start, " bytes").and_then(|number| size(number, Kilo::Thousand))
+        {
             draft.metric(name, bytes as f64);
         }
     }
@@ -134,7 +143,8 @@ fn closing(notes: &mut Notes, text: &str) {
     }
     let evidence = &mut draft.evidence;
     if evidence.bytes_total.is_none() {
-        evidence.bytes_total = between(text, "total size is ", " ").and_then(|number| size(number, Kilo::Thousand));
+        evidence.bytes_total =
+            between(text, "total size is ", " ").and_then(|number| size(number, Kilo::Thousand));
     }
     evidence.dry_run = Some(text.ends_with("(DRY RUN)"));
     draft.complete = true;
@@ -143,7 +153,8 @@ fn closing(notes: &mut Notes, text: &str) {
 /// `rsync error: … (code 23) at main.c(1394) [sender=3.5.0]`, or a message about one file.
 fn complaint(notes: &mut Notes, text: &str) {
     let code = between(text, "(code ", ")").and_then(|code| code.parse().ok());
-    let version = between(text, "=", "]").filter(|version| version.starts_with(|char: char| char.is_ascii_digit()));
+    let version = between(text, "=", "]")
+        .filter(|version| version.starts_with(|char: char| char.is_ascii_digit()));
     match code {
         Some(code) => ended(notes, code, text),
         None if text.starts_with("rsync warning: ") => {
@@ -161,16 +172,43 @@ fn complaint(notes: &mut Notes, text: &str) {
 
 /// Whether a message is about one file that could not be copied.
 fn is_about_a_file(text: &str) -> bool {
-    let verbs = ["send_files failed", "failed: ", "failed to open", "write failed", "read errors", "failed verification"];
+    let verbs = [
+        "send_files failed",
+        "failed: ",
+        "failed to open",
+        "write failed",
+        "read errors",
+        "failed verification",
+    ];
     verbs.iter().any(|verb| text.contains(verb))
+}
+
+/// Whether another process of the same run has ended before with words of its own: sender, receiver, generator.
+fn other_side_said(before: &str, text: &str) -> bool {
+    let side = |line: &str| -> Option<String> {
+        let (_, rest) = line.rsplit_once('[')?;
+        rest.split_once('=')
+            .map(|(side, _)| side.to_ascii_lowercase())
+    };
+    before.starts_with("rsync error: ")
+        && side(before)
+            .zip(side(text))
+            .is_some_and(|(one, other)| one != other)
 }
 
 /// rsync says its exit code itself, after its numbers, if it prints those.
 fn ended(notes: &mut Notes, code: i32, text: &str) {
     let meaning = exit::meaning(Some(Tool::Rsync), code);
     let why = format!("{} (code {code})", meaning.text);
-    let closed = notes.known(Tool::Rsync).is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
-    if !GOES_ON.contains(&code) {
+    let closed = notes
+        .known(Tool::Rsync)
+        .is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
+    if notes
+        .known(Tool::Rsync)
+        .is_some_and(|draft| other_side_said(&draft.evidence.line, text))
+    {
+        notes.speaker = Some(Tool::Rsync);
+    } else if !GOES_ON.contains(&code) {
         notes.stop(Tool::Rsync, &why, text);
     } else if closed {
         notes.newest(Tool::Rsync).judge(meaning.outcome, &why, text);

@@ -30,9 +30,15 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
     } else if text.starts_with("WARNING! The array is NOT fully synced") {
         notes.warning(Tool::Snapraid, "the array is not fully synced", text);
     } else if text.starts_with("DANGER! ") {
-        notes.newest(Tool::Snapraid).judge(Outcome::Failed, &text["DANGER! ".len()..], text);
+        notes
+            .newest(Tool::Snapraid)
+            .judge(Outcome::Failed, &text["DANGER! ".len()..], text);
     } else if text.starts_with("Disk '") && text.ends_with(" are on the same device.") {
-        notes.stop(Tool::Snapraid, "a disk and its parity are on the same device", text);
+        notes.stop(
+            Tool::Snapraid,
+            "a disk and its parity are on the same device",
+            text,
+        );
     } else if let Some(version) = between(text, "snapraid v", " by ") {
         notes.open(Tool::Snapraid).evidence.version = Some(cut(version, 40));
     } else {
@@ -46,8 +52,13 @@ fn difference(notes: &mut Notes, text: &str) -> bool {
     let Some((number, what)) = text.trim_start().split_once(' ') else {
         return false;
     };
-    let known = matches!(what, "equal" | "added" | "removed" | "updated" | "moved" | "copied" | "relocated" | "restored");
-    let Some(number) = whole(number).filter(|_| known && number.bytes().all(|byte| byte.is_ascii_digit())) else {
+    let known = matches!(
+        what,
+        "equal" | "added" | "removed" | "updated" | "moved" | "copied" | "relocated" | "restored"
+    );
+    let Some(number) =
+        whole(number).filter(|_| known && number.bytes().all(|byte| byte.is_ascii_digit()))
+    else {
         return false;
     };
     if what == "equal" {
@@ -56,7 +67,10 @@ fn difference(notes: &mut Notes, text: &str) -> bool {
             notes.open(Tool::Snapraid).complete = true;
         }
         notes.open(Tool::Snapraid).show(text).files_total = Some(0);
-    } else if !notes.known(Tool::Snapraid).is_some_and(|draft| draft.evidence.files_total.is_some()) {
+    } else if !notes
+        .known(Tool::Snapraid)
+        .is_some_and(|draft| draft.evidence.files_total.is_some())
+    {
         return false;
     }
     let evidence = &mut notes.open(Tool::Snapraid).evidence;
@@ -79,7 +93,10 @@ fn errors(notes: &mut Notes, text: &str) -> bool {
     else {
         return false;
     };
-    let Some(number) = after(rest, "").and_then(whole).filter(|_| notes.known(Tool::Snapraid).is_some()) else {
+    let Some(number) = after(rest, "")
+        .and_then(whole)
+        .filter(|_| notes.known(Tool::Snapraid).is_some())
+    else {
         return false;
     };
     let draft = notes.newest(Tool::Snapraid);

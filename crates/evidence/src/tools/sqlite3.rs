@@ -15,11 +15,18 @@ const ERRORS: [&str; 5] = [
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
     let text = line.text;
-    let begins = ["Error: ", "Parse error", "Runtime error", "sqlite3: ", "Error near "];
+    let begins = [
+        "Error: ",
+        "Parse error",
+        "Runtime error",
+        "sqlite3: ",
+        "Error near ",
+    ];
     if !begins.iter().any(|begin| text.starts_with(begin)) {
         return false;
     }
-    let cannot_open = text.starts_with("Error: unable to open database ") || text.starts_with("Error: cannot open ");
+    let cannot_open = text.starts_with("Error: unable to open database ")
+        || text.starts_with("Error: cannot open ");
     let known = ERRORS.iter().find(|error| text.contains(*error));
     match known {
         Some(why) => notes.stop(Tool::Sqlite3, why, text),

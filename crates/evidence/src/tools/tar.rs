@@ -47,9 +47,13 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 
 fn said(notes: &mut Notes, message: &str, text: &str) {
     if ENDS.iter().any(|end| message.contains(end)) {
-        let closed = notes.known(Tool::Tar).is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
+        let closed = notes
+            .known(Tool::Tar)
+            .is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
         if closed {
-            notes.newest(Tool::Tar).judge(Outcome::Failed, message, text);
+            notes
+                .newest(Tool::Tar)
+                .judge(Outcome::Failed, message, text);
         } else {
             // With its totals still to come, this is the same run.
             notes.open(Tool::Tar).judge(Outcome::Failed, message, text);
@@ -68,6 +72,8 @@ fn totals(text: &str) -> Option<u64> {
     let (head, speeds) = text.strip_suffix("/s)")?.rsplit_once(" (")?;
     let (label, bytes) = head.rsplit_once(": ")?;
     let is_number = !bytes.is_empty() && bytes.bytes().all(|byte| byte.is_ascii_digit());
-    let worded = label.chars().all(|char| char.is_alphabetic() || " '’".contains(char));
+    let worded = label
+        .chars()
+        .all(|char| char.is_alphabetic() || " '’".contains(char));
     (is_number && worded && speeds.contains(", ")).then(|| whole(bytes))?
 }

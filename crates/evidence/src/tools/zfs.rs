@@ -24,7 +24,11 @@ fn parsable(notes: &mut Notes, text: &str) -> bool {
             stream(notes, snapshot, Some(bytes), text);
         }
         // Others may print such a line, too.
-        ("size", Some(bytes)) if notes.known(Tool::ZfsSend).is_some_and(|draft| !draft.complete) => {
+        ("size", Some(bytes))
+            if notes
+                .known(Tool::ZfsSend)
+                .is_some_and(|draft| !draft.complete) =>
+        {
             total(notes, bytes, text);
         }
         _ => return false,
@@ -78,13 +82,22 @@ fn failure(notes: &mut Notes, text: &str) -> bool {
     let said = text.strip_prefix("warning: ").unwrap_or(text);
     let sending = said.starts_with("cannot send '") || said.starts_with("cannot receive ");
     let opening = said.starts_with("cannot open '") && said.ends_with(": dataset does not exist");
-    let why = said.split_once("': ").or_else(|| said.split_once(": ")).map(|(_, why)| why);
+    let why = said
+        .split_once("': ")
+        .or_else(|| said.split_once(": "))
+        .map(|(_, why)| why);
     let Some(why) = why.filter(|_| sending || opening) else {
         return false;
     };
-    if sending && notes.known(Tool::ZfsSend).is_some_and(|draft| draft.complete && draft.evidence.why.is_none()) {
+    if sending
+        && notes
+            .known(Tool::ZfsSend)
+            .is_some_and(|draft| draft.complete && draft.evidence.why.is_none())
+    {
         // The estimate comes before the sending.
-        notes.newest(Tool::ZfsSend).judge(crate::Outcome::Failed, why, text);
+        notes
+            .newest(Tool::ZfsSend)
+            .judge(crate::Outcome::Failed, why, text);
     } else {
         notes.stop(Tool::ZfsSend, why, text);
     }
