@@ -58,7 +58,8 @@ impl Lines {
 
     fn keep(&mut self, bytes: &[u8]) {
         let room = LINE_BYTES_MAX - self.partial.len();
-        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.partial
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// Searches lines that are whole, each with its end.
@@ -75,7 +76,8 @@ impl Lines {
                 return;
             };
             // The word's own last byte may be the line's end.
-            let start = memrchr2(b'\n', b'\r', &lines[from..word_end - 1]).map_or(from, |at| from + at + 1);
+            let start =
+                memrchr2(b'\n', b'\r', &lines[from..word_end - 1]).map_or(from, |at| from + at + 1);
             let end = line_end(lines, word_end - 1);
             if word_end - start <= LINE_BYTES_MAX + 1 {
                 self.line(capped(&lines[start..end]), found);
