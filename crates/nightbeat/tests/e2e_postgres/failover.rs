@@ -75,7 +75,9 @@ async fn a_failover_under_load_loses_no_answered_signal_and_tells_nothing_false(
     let [first, second] = loads;
     let mut outcomes = first.outcomes().await;
     outcomes.extend(second.outcomes().await);
-    assert!(answered < outcomes.len(), "the load was over before");
+    // Each client has one signal under way: more than these were said to a database that was dead.
+    let later = outcomes.len() - answered;
+    assert!(later > 2 * CLIENTS, "the load was over before: {later}");
     receiver
         .until("the silence is told", |all| {
             all.iter().any(|it| it.tells("silent"))
@@ -147,14 +149,11 @@ fn compare(outcomes: &[Outcome], recorded: &HashMap<(HeartbeatId, String), usize
         assert!(!outcome.answered || times == 1, "{times}: {outcome:?}");
         assert!(times <= 1, "{times}: {outcome:?}");
     }
-    // A quick one may be ridden out by the node: then no client notices.
-    let met = outcomes.iter().filter(|one| one.sent > 1 || !one.answered);
-    let met = met.count();
-    println!("{} signals, {met} of them met the failover", outcomes.len());
-    assert!(
-        met > 0,
-        "no signal met the failover: the test shows nothing"
-    );
+    // None, where both nodes were just waiting for the answer to a COMMIT: they look for what became of it,
+    // for some seconds, and a quick failover is over by then.
+    let refused = outcomes.iter().filter(|one| one.sent > 1 || !one.answered);
+    let refused = refused.count();
+    println!("{} signals, {refused} of them were refused", outcomes.len());
 }
 
 /// How often each signal stands in the log, by its mark.
