@@ -150,6 +150,25 @@ async fn a_plan_is_done_once_and_counts_for_each_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_one_certain_commit_is_cut_and_to_no_other() {
+    let (database, proxy) = kept();
+    let (one, other) = (
+        connect(&proxy, &database).await.unwrap(),
+        connect(&proxy, &database).await.unwrap(),
+    );
+    proxy.cut_answer(&["VALUES (7)", "COMMIT"], Ending::Reset);
+    let insert = |number: u32| format!("BEGIN; INSERT INTO kept VALUES ({number})");
+    one.batch_execute(&insert(7)).await.unwrap();
+    other.batch_execute(&insert(8)).await.unwrap();
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(proxy.cuts(), 0);
+    one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(proxy.cuts(), 1);
+    assert_eq!(count(&database), "2");
+    assert!(!proxy.forget_cut());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silence_is_not_an_end() {
     let (database, proxy) = kept();
     let client = connect(&proxy, &database).await.unwrap();

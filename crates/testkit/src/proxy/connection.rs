@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::frames::{Frames, Piece, STARTUP, Side};
+use super::said::Said;
 use super::{Behaviour, Ending, Message, Plan, Point, Shared, Target};
 
 /// What is read at once, at most.
@@ -152,6 +153,10 @@ struct Progress {
     bytes: usize,
     begun: usize,
     ended: usize,
+    /// What the client has said since it was listened to, by the plan that is listened for.
+    said: (u64, Said),
+    /// The client gets no more answers.
+    unanswered: Option<Ending>,
 }
 
 /// What to do with what came.
@@ -179,6 +184,8 @@ impl Open {
                 bytes: 0,
                 begun: 0,
                 ended: 0,
+                said: (0, Said::default()),
+                unanswered: None,
             }),
         }
     }
@@ -186,6 +193,18 @@ impl Open {
     fn step(&self, side: Side, bytes: &[u8]) -> Step {
         let mut state = self.shared.lock();
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, plan)) = state.unanswered.clone()
+            && side == Side::Client
+            && progress.hears(number, &plan.texts, bytes)
+        {
+            state.unanswered = None;
+            progress.unanswered = Some(plan.ending);
+        }
+        if side == Side::Server && progress.unanswered.is_some() {
+            state.cuts += 1;
+            let ending = progress.unanswered;
+            return Step { pass: 0, ending };
+        }
         let planned = state.plan.filter(|(_, plan)| plan.side == side);
         if let Some((number, _)) = planned {
             progress.count_for(number);
@@ -232,6 +251,14 @@ impl Progress {
             self.begun = 0;
             self.ended = 0;
         }
+    }
+
+    /// Whether the client has said all texts of the plan with this number.
+    fn hears(&mut self, plan: u64, texts: &[String], bytes: &[u8]) -> bool {
+        if self.said.0 != plan {
+            self.said = (plan, Said::default());
+        }
+        self.said.1.hears(texts, bytes)
     }
 
     /// Counts a piece of what the plan's side sends; how much of it passes, where it is the last.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod frames;
+mod said;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,8 @@ struct State {
     /// The number of the plan tells connections that it is another one.
     plan: Option<(u64, Plan)>,
     plans: u64,
+    /// The same, of what clients are to say.
+    unanswered: Option<(u64, Unanswered)>,
     cuts: usize,
     listening: bool,
 }
@@ -115,6 +118,13 @@ struct State {
 struct Plan {
     side: Side,
     point: Point,
+    ending: Ending,
+}
+
+/// The connection on which the client says these texts ends so before it is answered.
+#[derive(Debug, Clone)]
+struct Unanswered {
+    texts: Arc<[String]>,
     ending: Ending,
 }
 
@@ -195,9 +205,21 @@ impl Proxy {
         state.plan = Some((state.plans, plan));
     }
 
+    /// Ends the first connection on which the client says these texts from now on, one after the other, once:
+    /// all that it says reaches the server, and nothing that the server says after the last of them reaches
+    /// the client. For the answer to one certain COMMIT.
+    pub fn cut_answer(&self, texts: &[&str], ending: Ending) {
+        let mut state = self.shared.lock();
+        state.plans += 1;
+        let texts = texts.iter().map(|&text| text.to_owned()).collect();
+        state.unanswered = Some((state.plans, Unanswered { texts, ending }));
+    }
+
     /// Forgets what is planned; whether it had not come to that yet.
     pub fn forget_cut(&self) -> bool {
-        self.shared.lock().plan.take().is_some()
+        let mut state = self.shared.lock();
+        let (plan, unanswered) = (state.plan.take(), state.unanswered.take());
+        plan.is_some() || unanswered.is_some()
     }
 
     /// How many connections came to the point where they were to be cut.
