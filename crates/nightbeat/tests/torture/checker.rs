@@ -1,6 +1,6 @@
 //! What was promised, asked of what the clients know: it shares nothing with what decides.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use nightbeat_domain::UnixMicros;
@@ -272,9 +272,21 @@ fn repetitions(received: &[Received], told: &[Told], broken: &mut Vec<String>) -
     }
     let again: usize = contents.values().map(|(_, times)| times - 1).sum();
     format!(
-        "{} messages arrived, {again} of them repeated, all with the key of the first",
-        received.len()
+        "{} messages arrived, {again} of them repetitions with the key of the first; {} parts of digests came \
+         again in another one",
+        received.len(),
+        moved(told)
     )
+}
+
+/// How often something stood in one digest and in another one: such a digest is another message.
+fn moved(told: &[Told]) -> usize {
+    let mut keys: HashMap<_, HashSet<&str>> = HashMap::new();
+    for one in told.iter().filter(|one| !one.alone) {
+        let what = (&one.heartbeat, &one.incident, &one.event, &one.status);
+        keys.entry(what).or_default().insert(&one.key);
+    }
+    keys.values().map(|keys| keys.len() - 1).sum()
 }
 
 /// What a message says, without when it was sent.

@@ -20,7 +20,7 @@ use crate::world::World;
 const DEAD_ONE_IN: u64 = 8;
 
 /// How many heartbeats are created at once.
-const CREATORS: usize = 2;
+const CREATORS: usize = 8;
 
 /// The least of a short run, in which jobs die.
 const SHORT_SPAN: Duration = Duration::from_secs(50);
