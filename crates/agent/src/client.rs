@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::address::{base_url, origin};
 use crate::error::{ClientError, Problem};
 use crate::http;
 
@@ -134,7 +135,7 @@ impl Client {
     ) -> Result<List, ClientError> {
         let limit = limit.unwrap_or(usize::MAX);
         let mut list = List {
-            server: http::origin(&self.base),
+            server: origin(&self.base),
             items: Vec::new(),
             more: false,
         };
@@ -182,7 +183,7 @@ impl Client {
         url: Url,
         body: Option<&Value>,
     ) -> Result<Answer, ClientError> {
-        let server = http::origin(&url);
+        let server = origin(&url);
         let mut request = self
             .http
             .request(method, url)
@@ -265,21 +266,6 @@ fn not_understood(server: &str, error: &dyn std::error::Error) -> ClientError {
         server: server.to_owned(),
         reason: error.to_string(),
     }
-}
-
-/// Checks the URL of a server. Query and fragment have no meaning there and are dropped.
-pub(crate) fn base_url(text: &str) -> Result<Url, ClientError> {
-    let bad = |reason: &str| ClientError::BadUrl {
-        url: text.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let mut url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad("it must begin with http:// or https://"));
-    }
-    url.set_query(None);
-    url.set_fragment(None);
-    Ok(url)
 }
 
 #[cfg(test)]

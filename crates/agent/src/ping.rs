@@ -1,30 +1,40 @@
-//! Sends one signal, and tries again until it is answered or the time is over.
+//! One signal: what it says, where it goes, and how often it is tried.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
-use crate::client::base_url;
-use crate::{Client, ClientError};
+use crate::ClientError;
+use crate::address::base_url;
 
+mod attempt;
 mod send;
 
+pub use attempt::{Courier, Receipt, Refusal};
 pub use send::send;
 
 /// How long a nonce may be, in characters.
 pub const NONCE_CHARS_MAX: usize = 64;
 
+/// A signal that is sent this long after it happened says when that was. Before, the server's own clock is
+/// the better one.
+const LATE_AFTER: Duration = Duration::from_secs(5);
+
 /// Where a signal goes.
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Address {
     /// To this URL of a heartbeat, without a suffix.
     Url(Url),
     /// To the heartbeat with this slug, whose id the API is asked for first.
     Slug {
-        /// Whom to ask.
-        client: Client,
+        /// The server to ask.
+        server: Url,
+        /// The key to ask with.
+        api_key: String,
         /// The slug.
         slug: String,
     },
@@ -36,6 +46,18 @@ impl Address {
         Ok(Self::Url(heartbeat_url(&base_url(server)?, path)))
     }
 
+    /// The heartbeat with this slug in the project of `api_key`.
+    pub fn by_slug(server: &str, api_key: &str, slug: &str) -> Result<Self, ClientError> {
+        if api_key.chars().any(char::is_control) {
+            return Err(ClientError::BadKey);
+        }
+        Ok(Self::Slug {
+            server: base_url(server)?,
+            api_key: api_key.to_owned(),
+            slug: slug.to_owned(),
+        })
+    }
+
     /// The whole URL of a heartbeat. Its query is kept.
     pub fn whole(url: &str) -> Result<Self, ClientError> {
         Url::parse(url)
@@ -45,10 +67,25 @@ impl Address {
                 reason: error.to_string(),
             })
     }
+
+    /// Scheme, host and port of the server: what may be shown.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Url(url) | Self::Slug { server: url, .. } => crate::address::origin(url),
+        }
+    }
+}
+
+impl std::fmt::Debug for Address {
+    /// Without the path, which is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Address({})", self.origin())
+    }
 }
 
 /// What the signal says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The job is done.
     Success,
@@ -75,20 +112,39 @@ impl Kind {
 }
 
 /// One signal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
     /// What it says.
     pub kind: Kind,
     /// The run it belongs to.
     pub rid: Option<Uuid>,
-    /// When it really happened.
-    pub at: Option<Timestamp>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The server is told the time also when the signal arrives at once.
+    #[serde(default)]
+    pub always_timed: bool,
     /// The same for every try, so that the signal is recorded once.
     pub nonce: String,
     /// Numbers that the job reports.
     pub metrics: Vec<(String, f64)>,
-    /// The job's output, or nothing.
+    /// The job's output, or nothing. The spool keeps it beside the rest.
+    #[serde(skip)]
     pub body: Vec<u8>,
+}
+
+impl Signal {
+    /// A signal of something that happened at `at`, with nothing else.
+    pub fn new(kind: Kind, at: Timestamp, nonce: String) -> Self {
+        Self {
+            kind,
+            rid: None,
+            at,
+            always_timed: false,
+            nonce,
+            metrics: Vec::new(),
+            body: Vec::new(),
+        }
+    }
 }
 
 /// How long and how often a signal is tried.
@@ -114,9 +170,13 @@ impl Patience {
     /// The waits, all longer or shorter by up to a fifth, as `random` says: thousands of jobs that
     /// start on the same minute must not come back on the same second.
     pub fn spread(random: u8) -> Vec<Duration> {
-        let factor = 0.8 + 0.4 * f64::from(random) / f64::from(u8::MAX);
-        Self::WAITS.map(|wait| wait.mul_f64(factor)).to_vec()
+        Self::WAITS.map(|wait| spread(wait, random)).to_vec()
     }
+}
+
+/// A wait, longer or shorter by up to a fifth.
+pub(crate) fn spread(wait: Duration, random: u8) -> Duration {
+    wait.mul_f64(0.8 + 0.4 * f64::from(random) / f64::from(u8::MAX))
 }
 
 impl Default for Patience {
@@ -184,6 +244,13 @@ pub enum PingError {
     },
 }
 
+impl PingError {
+    /// Whether it may go better later: the signal is worth keeping.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+    }
+}
+
 fn heartbeat_url(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
     // Err is for URLs without a path such as `mailto:`; a server's URL is http or https.
@@ -196,8 +263,8 @@ fn heartbeat_url(base: &Url, path: &[&str]) -> Url {
     url
 }
 
-/// `heartbeat` with what `signal` says in its path and query.
-fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
+/// `heartbeat` with what `signal` says in its path and query, when it is sent at `now`.
+fn signal_url(heartbeat: &Url, signal: &Signal, now: Timestamp) -> Url {
     let mut url = heartbeat.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(signal.kind.suffix());
@@ -207,8 +274,9 @@ fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
     if let Some(rid) = signal.rid {
         query.append_pair("rid", &rid.to_string());
     }
-    if let Some(at) = signal.at {
-        query.append_pair("at", &at.to_string());
+    let age = now.duration_since(signal.at).unsigned_abs();
+    if signal.always_timed || age > LATE_AFTER {
+        query.append_pair("at", &signal.at.to_string());
     }
     for (name, value) in &signal.metrics {
         query.append_pair(&format!("m.{name}"), &value.to_string());
@@ -221,22 +289,20 @@ fn signal_url(heartbeat: &Url, signal: &Signal) -> Url {
 mod tests {
     use super::*;
 
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
     fn signal(kind: Kind) -> Signal {
-        Signal {
-            kind,
-            rid: None,
-            at: None,
-            nonce: "n1".to_owned(),
-            metrics: Vec::new(),
-            body: Vec::new(),
-        }
+        Signal::new(kind, at("2026-11-22T02:00:00Z"), "n1".to_owned())
     }
 
     #[test]
     fn a_signal_is_said_in_path_and_query() {
         let base = Url::parse("https://host/beats/").unwrap();
         let heartbeat = heartbeat_url(&base, &["4c1e"]);
-        let url = |signal: &Signal| signal_url(&heartbeat, signal).to_string();
+        let url =
+            |signal: &Signal| signal_url(&heartbeat, signal, at("2026-11-22T02:00:04Z")).to_string();
         let stem = "https://host/beats/api/heartbeat/4c1e";
         assert_eq!(url(&signal(Kind::Success)), format!("{stem}?nonce=n1"));
         assert_eq!(url(&signal(Kind::Start)), format!("{stem}/start?nonce=n1"));
@@ -248,7 +314,7 @@ mod tests {
         );
         let full = Signal {
             rid: Some(Uuid::from_u128(7)),
-            at: Some("2026-11-22T02:00:00Z".parse().unwrap()),
+            always_timed: true,
             nonce: "a b&c".to_owned(),
             metrics: vec![("rows".to_owned(), 12.0), ("ratio".to_owned(), 0.5)],
             ..signal(Kind::Success)
@@ -263,10 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_that_is_late_says_when_it_happened() {
+        let heartbeat = Url::parse("http://h/x").unwrap();
+        let late = signal_url(&heartbeat, &signal(Kind::Success), at("2026-11-22T02:00:06Z"));
+        assert_eq!(
+            late.query(),
+            Some("nonce=n1&at=2026-11-22T02%3A00%3A00Z")
+        );
+    }
+
+    #[test]
     fn a_given_url_keeps_its_query_and_loses_its_last_slash() {
         let heartbeat = Url::parse("http://h/api/heartbeat/key/slug/?create=1").unwrap();
+        let failed = signal(Kind::Fail);
         assert_eq!(
-            signal_url(&heartbeat, &signal(Kind::Fail)).to_string(),
+            signal_url(&heartbeat, &failed, failed.at).to_string(),
             "http://h/api/heartbeat/key/slug/fail?create=1&nonce=n1"
         );
     }
@@ -276,5 +353,11 @@ mod tests {
         let total = |random| Patience::spread(random).iter().sum::<Duration>();
         assert_eq!(total(0).as_secs(), 24);
         assert_eq!(total(255).as_secs(), 36);
+    }
+
+    #[test]
+    fn an_address_shows_no_secret() {
+        let address = Address::whole("https://host/api/heartbeat/4c1e").unwrap();
+        assert_eq!(format!("{address:?}"), "Address(https://host)");
     }
 }

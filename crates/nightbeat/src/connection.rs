@@ -2,10 +2,12 @@
 //! that `nightbeat login` wrote.
 
 use std::fs;
+#[cfg(feature = "full")]
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+#[cfg(feature = "full")]
 use nightbeat_agent::Client;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ use crate::exit::Failure;
 /// The server of a person who said nothing: the one that `nightbeat serve` starts.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8787";
 
+#[cfg(feature = "full")]
 /// The longest secret that is read from stdin, in bytes.
 const SECRET_BYTES_MAX: u64 = 4096;
 
@@ -49,6 +52,7 @@ pub(crate) struct Saved {
 }
 
 impl Connection {
+    #[cfg(feature = "full")]
     /// A client for the server.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let saved = saved_unless(given(self.url.as_ref()) && given(self.api_key.as_ref()))?;
@@ -56,12 +60,7 @@ impl Connection {
         Ok(Client::new(&url, &key)?)
     }
 
-    /// The server's URL alone: enough to send a signal to a known id.
-    pub(crate) fn server_url(&self) -> Result<String, Failure> {
-        let saved = saved_unless(given(self.url.as_ref()))?;
-        Ok(self.url_or(saved.as_ref()))
-    }
-
+    #[cfg(feature = "full")]
     fn url_or(&self, saved: Option<&Saved>) -> String {
         let chosen = self.url.as_ref().filter(|url| !url.is_empty());
         chosen
@@ -69,6 +68,7 @@ impl Connection {
             .map_or_else(|| DEFAULT_URL.to_owned(), Clone::clone)
     }
 
+    #[cfg(feature = "full")]
     fn resolve(&self, saved: Option<Saved>) -> Result<(String, String), Failure> {
         let url = self.url_or(saved.as_ref());
         if let Some(key) = self.api_key.as_ref().filter(|key| !key.is_empty()) {
@@ -91,10 +91,21 @@ impl Connection {
     }
 }
 
+/// What `nightbeat login` saved for this user, where there is such a file at all.
+pub(crate) fn saved() -> Result<Option<Saved>, Failure> {
+    match path() {
+        Ok(path) => load(&path),
+        // A service without HOME: nobody can have logged in.
+        Err(_no_folder) => Ok(None),
+    }
+}
+
+#[cfg(feature = "full")]
 fn given(value: Option<&String>) -> bool {
     value.is_some_and(|text| !text.is_empty())
 }
 
+#[cfg(feature = "full")]
 fn saved_unless(not_needed: bool) -> Result<Option<Saved>, Failure> {
     if not_needed {
         return Ok(None);
@@ -102,7 +113,7 @@ fn saved_unless(not_needed: bool) -> Result<Option<Saved>, Failure> {
     load(&path()?)
 }
 
-fn same_server(one: &str, other: &str) -> bool {
+pub(crate) fn same_server(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
@@ -131,6 +142,7 @@ pub(crate) fn load(path: &Path) -> Result<Option<Saved>, Failure> {
         .map_err(|error| bad(error.message().to_owned()))
 }
 
+#[cfg(feature = "full")]
 /// Writes the file so that only its owner can read it: under another name first, so that it is never
 /// half written.
 pub(crate) fn save(path: &Path, saved: &Saved) -> Result<(), Failure> {
@@ -139,6 +151,7 @@ pub(crate) fn save(path: &Path, saved: &Saved) -> Result<(), Failure> {
     write_private(path, text.as_bytes()).map_err(|error| bad(error.to_string()))
 }
 
+#[cfg(feature = "full")]
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -159,6 +172,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     written
 }
 
+#[cfg(feature = "full")]
 /// A secret from stdin: its first line.
 pub(crate) fn secret_from_stdin(what: &str) -> Result<String, Failure> {
     let mut text = String::new();
@@ -175,7 +189,7 @@ pub(crate) fn secret_from_stdin(what: &str) -> Result<String, Failure> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "full"))]
 mod tests {
     use super::*;
     use crate::exit::Exit;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use nightbeat_agent::ping::PingError;
+use nightbeat_agent::spool::SpoolError;
 use nightbeat_agent::{ClientError, Problem};
 
 /// The exit codes; `docs/command-line.md` lists them.
@@ -14,6 +15,7 @@ pub(crate) enum Exit {
     /// The request failed, or the server said no.
     Failed = 1,
     /// The command line is not understood. clap uses the same code.
+    #[cfg(feature = "full")]
     Usage = 2,
     /// There is no such heartbeat, channel or incident.
     NotFound = 3,
@@ -53,6 +55,7 @@ impl Failure {
         Self::new(Exit::Failed, message)
     }
 
+    #[cfg(feature = "full")]
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
@@ -156,6 +159,12 @@ fn field_hint(field: &str) -> Option<&'static str> {
         "settings" => "set them with --set NAME=VALUE, once for each",
         _ => return None,
     })
+}
+
+impl From<SpoolError> for Failure {
+    fn from(error: SpoolError) -> Self {
+        Self::config(error.to_string()).hint("name another folder with --spool or NIGHTBEAT_SPOOL")
+    }
 }
 
 impl From<PingError> for Failure {

@@ -1,28 +1,41 @@
 //! The command line: arguments, logging, exit codes. What happens behind it stands in `nightbeat-agent`
 //! (beside the job) and `nightbeat-server`.
 
+mod beside;
 mod cli;
 mod commands;
 mod connection;
 mod exit;
+#[cfg(feature = "full")]
 mod logging;
+#[cfg(feature = "full")]
 mod render;
+#[cfg(feature = "full")]
 mod session;
+mod tell;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::Cli;
+use crate::commands::Done;
 use crate::exit::{Exit, Failure};
-use crate::session::Session;
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if nightbeat_agent::run::hidden(&arguments) {
+        return Exit::Ok.into();
+    }
     let cli = Cli::parse();
-    let outcome = commands::run(cli.command, &Session::of_process()).and_then(|text| print(&text));
+    let outcome = commands::run(cli.command).and_then(|done| match done {
+        Done::Data(text) => print(&text).map(|()| Exit::Ok.into()),
+        Done::Code(code) => Ok(code.into()),
+    });
     match outcome {
-        Ok(()) => Exit::Ok.into(),
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
             failure.exit.into()

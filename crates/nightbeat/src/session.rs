@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::exit::Failure;
+pub(crate) use crate::tell::{hint, note};
 
 /// The surroundings of one command.
 #[derive(Debug, Clone)]
@@ -75,16 +76,6 @@ impl Session {
             .map(|secret| secret.trim().to_owned())
             .map_err(|error| Failure::failed(format!("cannot ask at the terminal: {error}")))
     }
-}
-
-/// Tells the person something that is not data.
-pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
-}
-
-/// Tells the person what they could do next.
-pub(crate) fn hint(text: &str) {
-    eprintln!("hint: {text}");
 }
 
 /// Runs a client command's requests.

@@ -1,86 +1,90 @@
 //! The commands: one file each, and one table of them.
 
+#[cfg(feature = "full")]
 mod channel;
+#[cfg(feature = "full")]
 mod config;
+#[cfg(feature = "full")]
 mod configured;
+#[cfg(feature = "full")]
 mod create;
+#[cfg(feature = "full")]
 mod db;
+#[cfg(feature = "full")]
 mod db_copy;
+#[cfg(feature = "full")]
 mod delete;
+#[cfg(feature = "full")]
 mod deliveries;
+#[cfg(feature = "full")]
 mod edit;
+mod flush;
+#[cfg(feature = "full")]
 mod incidents;
+#[cfg(feature = "full")]
 mod init;
+#[cfg(feature = "full")]
 mod list;
+#[cfg(feature = "full")]
 mod log;
+#[cfg(feature = "full")]
 mod login;
+#[cfg(feature = "full")]
 mod pause;
 mod ping;
+#[cfg(feature = "full")]
 mod resume;
+mod run;
+#[cfg(feature = "full")]
 mod schedule;
+#[cfg(feature = "full")]
 mod serve;
+#[cfg(feature = "full")]
 mod settings;
+#[cfg(feature = "full")]
 mod show;
+#[cfg(feature = "full")]
+mod table;
+#[cfg(feature = "full")]
 mod target;
 mod values;
 
 use clap::Subcommand;
 
 use crate::exit::Failure;
-use crate::session::Session;
 
 /// What `nightbeat` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(serve::Serve),
-    Init(init::Init),
-    Login(login::Login),
-    Create(create::Create),
-    List(list::List),
-    Show(show::Show),
-    Edit(edit::Edit),
-    Pause(pause::Pause),
-    Resume(resume::Resume),
-    Delete(delete::Delete),
-    Log(log::Log),
-    Incidents(incidents::Incidents),
-    #[command(subcommand)]
-    Channel(channel::Channel),
-    #[command(subcommand)]
-    Deliveries(deliveries::Deliveries),
+    Run(Box<run::Run>),
     Ping(ping::Ping),
-    #[command(subcommand)]
-    Schedule(schedule::Schedule),
-    #[command(subcommand)]
-    Db(db::Db),
-    #[command(subcommand)]
-    Config(config::Config),
+    Flush(flush::Flush),
+    #[cfg(feature = "full")]
+    #[command(flatten)]
+    Full(table::Full),
 }
 
-/// Runs a command. What it returns is its data, for stdout; all else it has said on stderr.
-pub(crate) fn run(command: Command, session: &Session) -> Result<String, Failure> {
+/// What a command leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// Data, for stdout. All else it has said on stderr.
+    Data(String),
+    /// The exit code of the job that it ran.
+    Code(u8),
+}
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> Result<Done, Failure> {
     match command {
-        Command::Serve(serve) => serve.run(),
-        Command::Init(init) => init.run(session),
-        Command::Login(login) => login.run(session),
-        Command::Create(create) => create.run(session),
-        Command::List(list) => list.run(session),
-        Command::Show(show) => show.run(session),
-        Command::Edit(edit) => edit.run(session),
-        Command::Pause(pause) => pause.run(),
-        Command::Resume(resume) => resume.run(),
-        Command::Delete(delete) => delete.run(session),
-        Command::Log(log) => log.run(session),
-        Command::Incidents(incidents) => incidents.run(session),
-        Command::Channel(channel) => channel.run(session),
-        Command::Deliveries(deliveries) => deliveries.run(session),
-        Command::Ping(ping) => ping.run(),
-        Command::Schedule(schedule) => schedule.run(session),
-        Command::Db(db) => db.run(),
-        Command::Config(config) => config.run(),
+        Command::Run(run) => run.run().map(Done::Code),
+        Command::Ping(ping) => ping.run().map(Done::Data),
+        Command::Flush(flush) => flush.run().map(Done::Data),
+        #[cfg(feature = "full")]
+        Command::Full(command) => command.run().map(Done::Data),
     }
 }
 
+#[cfg(feature = "full")]
 /// A value of our own as one line of JSON.
 fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string(value)

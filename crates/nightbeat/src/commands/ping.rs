@@ -6,19 +6,25 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use nightbeat_agent::ping::{self, Address, Kind, NONCE_CHARS_MAX, Patience, Signal};
+use nightbeat_agent::clock;
+use nightbeat_agent::ping::{self, Address, Kind, NONCE_CHARS_MAX, Patience, PingError, Signal};
+use nightbeat_agent::spool::Spool;
 use uuid::Uuid;
 
 use super::values::{Waits, metric, rfc3339, span, spans};
+use crate::beside::Beside;
 use crate::connection::Connection;
 use crate::exit::Failure;
-use crate::session::{block_on, note};
+use crate::tell::note;
 
 /// How much of the beginning of a long output is sent, in bytes.
 const BODY_HEAD_BYTES: usize = 256 * 1024;
 
 /// How much of its end is sent, in bytes.
 const BODY_TAIL_BYTES: usize = 768 * 1024;
+
+/// How long the caller is kept waiting for signals that are not this one.
+const DELIVER_OTHERS_MAX: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +37,8 @@ Examples:
 /// Send a signal: the job is done, has begun, or failed
 ///
 /// Tries five times over about 30 s when the server cannot be reached or answers 5xx or 429. All tries
-/// carry one nonce, so that the signal is recorded once. Says nothing when all is well.
+/// carry one nonce, so that the signal is recorded once. What could not be sent waits on disk for the next
+/// call. Says nothing when all is well.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -72,36 +79,26 @@ pub(crate) struct Ping {
     /// The waits between tries [default: about 1s,3s,8s,18s]
     #[arg(long, value_name = "DURATIONS", value_parser = spans)]
     retry_waits: Option<Waits>,
-    /// The project's key for signals by slug
-    #[arg(
-        long,
-        env = "NIGHTBEAT_PING_KEY",
-        value_name = "KEY",
-        hide_env_values = true
-    )]
-    #[expect(clippy::struct_field_names, reason = "what it is called everywhere")]
-    ping_key: Option<String>,
     /// Say on stderr what happens
     #[arg(long)]
     verbose: bool,
+    #[command(flatten)]
+    beside: Beside,
     #[command(flatten)]
     connection: Connection,
 }
 
 impl Ping {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the edge of the program: nonce and jitter are made here"
-    )]
     pub(super) fn run(mut self) -> Result<String, Failure> {
-        let random = Uuid::new_v4();
+        let random = clock::random();
+        let nonce = self.nonce.take().unwrap_or_else(|| random.to_string());
+        let at = self.at.unwrap_or_else(clock::wall);
         let signal = Signal {
-            kind: self.kind(),
             rid: self.rid,
-            at: self.at,
-            nonce: self.nonce.take().unwrap_or_else(|| random.to_string()),
+            always_timed: self.at.is_some(),
             metrics: std::mem::take(&mut self.metrics),
             body: self.read_body()?,
+            ..Signal::new(self.kind(), at, nonce)
         };
         let patience = Patience {
             waits: match self.retry_waits.take() {
@@ -111,19 +108,39 @@ impl Ping {
             total: self.timeout,
             ..Patience::default()
         };
-        let address = self.address()?;
-        let retrying = |error: &ping::PingError, wait: Duration| {
-            if self.verbose {
-                let wait = wait.as_secs_f64();
-                note(&format!("{error}; next try in {wait:.1} s"));
-            }
+        let address = self.beside.address(&self.connection, &self.heartbeat)?;
+        let spool = self.beside.spool()?;
+        let retrying = |error: &PingError, wait: Duration| {
+            let wait = wait.as_secs_f64();
+            self.tell(&format!("{error}; next try in {wait:.1} s"));
         };
-        let sent =
-            block_on(async { Ok(ping::send(&address, &signal, &patience, retrying).await?) })?;
-        if self.verbose {
-            note(&format!("recorded, tries: {}", sent.tries));
+        match ping::send(&address, &signal, &patience, retrying) {
+            Ok(sent) => {
+                self.tell(&format!("recorded, tries: {}", sent.tries));
+                self.deliver_others(spool.as_ref());
+                Ok(String::new())
+            }
+            Err(error) => Err(keep(spool.as_ref(), &address, &signal, error)),
         }
-        Ok(String::new())
+    }
+
+    fn tell(&self, text: &str) {
+        if self.verbose {
+            note(text);
+        }
+    }
+
+    /// The server is there: what waited for it goes too, for a short while.
+    fn deliver_others(&self, spool: Option<&Spool>) {
+        let began = clock::steady();
+        let go_on = || began.elapsed() < DELIVER_OTHERS_MAX;
+        match spool.map(|spool| spool.deliver(DELIVER_OTHERS_MAX, go_on)) {
+            Some(Ok(delivery)) if delivery.sent > 0 => {
+                self.tell(&format!("delivered that waited: {}", delivery.sent));
+            }
+            Some(Err(error)) => self.tell(&error.to_string()),
+            _ => {}
+        }
     }
 
     fn kind(&self) -> Kind {
@@ -136,29 +153,6 @@ impl Ping {
         }
     }
 
-    /// Where the signal goes.
-    fn address(&self) -> Result<Address, Failure> {
-        let given = self.heartbeat.as_str();
-        if given.starts_with("http://") || given.starts_with("https://") {
-            return Ok(Address::whole(given)?);
-        }
-        if let Ok(id) = Uuid::try_parse(given) {
-            let server = self.connection.server_url()?;
-            return Ok(Address::on_server(&server, &[&id.to_string()])?);
-        }
-        if let Some(key) = self.ping_key.as_ref().filter(|key| !key.is_empty()) {
-            let server = self.connection.server_url()?;
-            return Ok(Address::on_server(&server, &[key, given])?);
-        }
-        let client = self.connection.client().map_err(|failure| {
-            failure.hint("a slug needs a key: NIGHTBEAT_PING_KEY is enough, an id needs none")
-        })?;
-        Ok(Address::Slug {
-            client,
-            slug: given.to_owned(),
-        })
-    }
-
     fn read_body(&self) -> Result<Vec<u8>, Failure> {
         match self.body.as_deref() {
             None => Ok(Vec::new()),
@@ -166,6 +160,22 @@ impl Ping {
                 .map_err(|error| Failure::failed(format!("cannot read stdin: {error}"))),
             Some(text) => Ok(text.as_bytes().to_vec()),
         }
+    }
+}
+
+/// What cannot be sent now waits on disk, with its time. The person learns both.
+fn keep(spool: Option<&Spool>, address: &Address, signal: &Signal, error: PingError) -> Failure {
+    let may_pass = error.may_pass();
+    let failure = Failure::from(error);
+    let Some(spool) = spool.filter(|_| may_pass) else {
+        return failure;
+    };
+    match spool.put(address, signal) {
+        Ok(_) => failure.hint(format!(
+            "the signal waits in {}; the next call or `nightbeat flush` delivers it",
+            spool.folder().display()
+        )),
+        Err(error) => failure.hint(error.to_string()),
     }
 }
 

@@ -3,35 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use nightbeat_agent::duration::{self, DurationError};
-use nightbeat_calendar::Zone;
 
-use crate::exit::Failure;
+#[cfg(feature = "full")]
+pub(super) use full::{OptionalSpan, instant, optional_span, zone_name};
 
 /// A duration: `90m`, `1h30m`, `1d`, plain seconds.
 pub(super) fn span(text: &str) -> Result<Duration, DurationError> {
     duration::parse(text)
-}
-
-/// A duration, or `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OptionalSpan(pub(super) Option<Duration>);
-
-impl OptionalSpan {
-    /// Whole seconds, or nothing.
-    pub(super) fn seconds(self) -> Option<u64> {
-        self.0.map(|span| span.as_secs())
-    }
-}
-
-/// Reads an [`OptionalSpan`].
-pub(super) fn optional_span(text: &str) -> Result<OptionalSpan, DurationError> {
-    match text {
-        "none" => Ok(OptionalSpan(None)),
-        span => duration::parse(span).map(|span| OptionalSpan(Some(span))),
-    }
 }
 
 /// Several waits, with commas between them.
@@ -44,38 +23,10 @@ pub(super) fn spans(text: &str) -> Result<Waits, DurationError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Waits(pub(super) Vec<Duration>);
 
-/// An instant: RFC 3339, or a date and time on the clock of `zone`.
-pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    let local = text.parse::<DateTime>().map_err(|_| {
-        format!("`{text}` is not a time; write 2026-11-22T03:00:00Z or '2026-11-22 03:00'")
-    })?;
-    local
-        .to_zoned(zone.clone())
-        .map(|zoned| zoned.timestamp())
-        .map_err(|error| format!("`{text}` is not a time here: {error}"))
-}
-
 /// An instant as RFC 3339 alone: what means the same on every machine.
 pub(super) fn rfc3339(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map_err(|_| "not a time with its offset, such as 2026-11-22T03:00:00Z".to_owned())
-}
-
-/// The time zone of a schedule: the one that was typed, else this machine's.
-pub(super) fn zone_name<'a>(
-    typed: Option<&'a str>,
-    local: &'a TimeZone,
-) -> Result<&'a str, Failure> {
-    // `TZ=localtime` names a file that is no zone.
-    let known = |name: &&str| Zone::named(name).is_ok();
-    let local = || local.iana_name().filter(known);
-    typed.or_else(local).ok_or_else(|| {
-        Failure::usage("the name of this machine's time zone is not known")
-            .hint("say it with --tz, for example --tz Europe/Berlin")
-    })
 }
 
 /// `NAME=VALUE`.
@@ -97,8 +48,71 @@ pub(super) fn metric(text: &str) -> Result<(String, f64), String> {
     }
 }
 
-#[cfg(test)]
+/// Those that only administrators' commands have.
+#[cfg(feature = "full")]
+mod full {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use jiff::civil::DateTime;
+    use jiff::tz::TimeZone;
+    use nightbeat_agent::duration::{self, DurationError};
+    use nightbeat_calendar::Zone;
+
+    use crate::exit::Failure;
+
+    /// A duration, or `none`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in crate::commands) struct OptionalSpan(pub(in crate::commands) Option<Duration>);
+
+    impl OptionalSpan {
+        /// Whole seconds, or nothing.
+        pub(in crate::commands) fn seconds(self) -> Option<u64> {
+            self.0.map(|span| span.as_secs())
+        }
+    }
+
+    /// Reads an [`OptionalSpan`].
+    pub(in crate::commands) fn optional_span(text: &str) -> Result<OptionalSpan, DurationError> {
+        match text {
+            "none" => Ok(OptionalSpan(None)),
+            span => duration::parse(span).map(|span| OptionalSpan(Some(span))),
+        }
+    }
+
+    /// An instant: RFC 3339, or a date and time on the clock of `zone`.
+    pub(in crate::commands) fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+        if let Ok(instant) = text.parse::<Timestamp>() {
+            return Ok(instant);
+        }
+        let local = text.parse::<DateTime>().map_err(|_| {
+            format!("`{text}` is not a time; write 2026-11-22T03:00:00Z or '2026-11-22 03:00'")
+        })?;
+        local
+            .to_zoned(zone.clone())
+            .map(|zoned| zoned.timestamp())
+            .map_err(|error| format!("`{text}` is not a time here: {error}"))
+    }
+
+    /// The time zone of a schedule: the one that was typed, else this machine's.
+    pub(in crate::commands) fn zone_name<'a>(
+        typed: Option<&'a str>,
+        local: &'a TimeZone,
+    ) -> Result<&'a str, Failure> {
+        // `TZ=localtime` names a file that is no zone.
+        let known = |name: &&str| Zone::named(name).is_ok();
+        let local = || local.iana_name().filter(known);
+        typed.or_else(local).ok_or_else(|| {
+            Failure::usage("the name of this machine's time zone is not known")
+                .hint("say it with --tz, for example --tz Europe/Berlin")
+        })
+    }
+}
+
+#[cfg(all(test, feature = "full"))]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     #[test]
