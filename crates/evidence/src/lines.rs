@@ -6,6 +6,7 @@ use crate::keywords;
 use crate::limits::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
 
 /// What is found on a stream.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Found<'a> {
     /// A line that holds a word worth a closer look.
     Line(&'a [u8]),
@@ -116,11 +117,7 @@ impl Lines {
             self.document.clear();
             self.document.shrink_to(LINE_BYTES_MAX);
         }
-        let mut with_end = line;
-        if with_end.len() == LINE_BYTES_MAX {
-            with_end = &line[..LINE_BYTES_MAX];
-        }
-        if !closes && !opens(line) && keywords::find(with_end, 0).is_some() {
+        if !closes && !opens(line) && keywords::find(line, 0).is_some() {
             found(Found::Line(line));
         }
     }

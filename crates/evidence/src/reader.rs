@@ -218,10 +218,10 @@ fn cause(
     if ending.is_some_and(|ending| ending.ends_with(plain)) && !said.line.is_empty() {
         return Some(said.line.clone());
     }
-    let whole = said.line.contains(why) || said.line.is_empty();
-    let why = match whole {
-        true => why.to_owned(),
-        false => format!("{why}: {}", said.line),
+    let why = if said.line.contains(why) || said.line.is_empty() {
+        why.to_owned()
+    } else {
+        format!("{why}: {}", said.line)
     };
     Some(match ending {
         Some(ending) if ending.starts_with(said.tool.command()) => why,

@@ -4,330 +4,22 @@
 //! run in, and by their number where a program prints it (`[Errno 28]`, rsync's `(28)`). They count only where an
 //! error would stand: at the start of a line, or after a colon. A file that is called like one is none.
 
+mod phrases;
+
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use crate::TelltaleKind::{self as Kind, *};
+use crate::TelltaleKind as Kind;
 use crate::notes::Notes;
 use crate::{Outcome, Tool};
 
-/// Where in a line a phrase counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// At the start, or after `: `, `] `, `: "` and the like.
-    Error,
-    /// At the end of the line.
-    End,
-    /// Anywhere.
-    Any,
-}
-
-/// A phrase, what it gives away, what that means for a run that says nothing worse, and where it counts.
-type Phrase = (&'static str, Kind, Outcome, At);
-
-use Outcome::{Failed, Ok as Fine, Warning};
-
-const PHRASES: [Phrase; 104] = [
-    ("o space left on device", NoSpaceLeft, Failed, At::Error),
-    ("isk quota exceeded", NoSpaceLeft, Failed, At::Error),
-    (
-        "file too big for remaining disk space",
-        NoSpaceLeft,
-        Failed,
-        At::Any,
-    ),
-    ("not enough free disk space", NoSpaceLeft, Failed, At::Any),
-    (
-        "Kein Speicherplatz mehr verfügbar",
-        NoSpaceLeft,
-        Failed,
-        At::Any,
-    ),
-    (
-        "kein Speicherplatz mehr verfügbar",
-        NoSpaceLeft,
-        Failed,
-        At::Any,
-    ),
-    (
-        "Aucun espace disponible sur le périphérique",
-        NoSpaceLeft,
-        Failed,
-        At::Error,
-    ),
-    (
-        "No queda espacio en el dispositivo",
-        NoSpaceLeft,
-        Failed,
-        At::Error,
-    ),
-    ("Spazio esaurito sul device", NoSpaceLeft, Failed, At::Error),
-    (
-        "Não há espaço disponível no dispositivo",
-        NoSpaceLeft,
-        Failed,
-        At::Error,
-    ),
-    ("Brak miejsca na urządzeniu", NoSpaceLeft, Failed, At::Error),
-    (
-        "На устройстве не осталось свободного места",
-        NoSpaceLeft,
-        Failed,
-        At::Error,
-    ),
-    ("command not found", CommandNotFound, Failed, At::Error),
-    (": not found", CommandNotFound, Failed, At::End),
-    ("failed to run command", CommandNotFound, Failed, At::Any),
-    (
-        "Kommando nicht gefunden",
-        CommandNotFound,
-        Failed,
-        At::Error,
-    ),
-    ("Befehl nicht gefunden", CommandNotFound, Failed, At::Error),
-    ("commande introuvable", CommandNotFound, Failed, At::Error),
-    ("orden no encontrada", CommandNotFound, Failed, At::Error),
-    ("comando non trovato", CommandNotFound, Failed, At::Error),
-    ("comando não encontrado", CommandNotFound, Failed, At::Error),
-    (
-        "nie znaleziono polecenia",
-        CommandNotFound,
-        Failed,
-        At::Error,
-    ),
-    ("команда не найдена", CommandNotFound, Failed, At::Error),
-    ("yntax error", SyntaxError, Failed, At::Error),
-    (
-        "unexpected EOF while looking for matching",
-        SyntaxError,
-        Failed,
-        At::Error,
-    ),
-    ("does not exist, skipping", SourceMissing, Failed, At::End),
-    (
-        "all target directories/files do not exist",
-        SourceMissing,
-        Failed,
-        At::Any,
-    ),
-    ("link_stat ", SourceMissing, Failed, At::Any),
-    ("change_dir ", SourceMissing, Failed, At::Any),
-    (
-        "error reading source root directory",
-        SourceMissing,
-        Failed,
-        At::Any,
-    ),
-    ("is not mounted", NotMounted, Failed, At::Any),
-    ("not mounted or bad option", NotMounted, Failed, At::Any),
-    ("is not a mountpoint", NotMounted, Failed, At::Any),
-    ("mount point does not exist", NotMounted, Failed, At::Any),
-    ("Stale file handle", StaleHandle, Failed, At::Error),
-    ("Stale NFS file handle", StaleHandle, Failed, At::Error),
-    ("stale NFS file handle", StaleHandle, Failed, At::Error),
-    ("stale file handle", StaleHandle, Failed, At::Error),
-    (
-        "ransport endpoint is not connected",
-        StaleHandle,
-        Failed,
-        At::Error,
-    ),
-    ("Host is down", StaleHandle, Failed, At::Error),
-    ("nput/output error", InputOutputError, Failed, At::Error),
-    ("ead-only file system", ReadOnly, Failed, At::Error),
-    ("ut of memory", OutOfMemory, Failed, At::Error),
-    ("annot allocate memory", OutOfMemory, Failed, At::Error),
-    ("Killed", OutOfMemory, Failed, At::End),
-    ("Segmentation fault", Crash, Failed, At::Any),
-    ("core dumped", Crash, Failed, At::Any),
-    ("panic: ", Crash, Failed, At::Error),
-    (
-        "Traceback (most recent call last):",
-        Crash,
-        Warning,
-        At::Any,
-    ),
-    ("acquire the lock", LockHeld, Warning, At::Any),
-    ("repository is already locked", LockHeld, Warning, At::Any),
-    ("repo already locked", LockHeld, Warning, At::Any),
-    ("database is locked", LockHeld, Failed, At::Error),
-    ("Could not get lock", LockHeld, Warning, At::Any),
-    ("instance is already running", LockHeld, Warning, At::Any),
-    (
-        "esource temporarily unavailable",
-        LockHeld,
-        Warning,
-        At::Error,
-    ),
-    (
-        "an empty password is not a password",
-        EmptyPassword,
-        Failed,
-        At::Any,
-    ),
-    ("no password supplied", EmptyPassword, Failed, At::Any),
-    ("BORG_PASSPHRASE is not set", EmptyPassword, Failed, At::Any),
-    (
-        "no such device or address, unable to read password",
-        EmptyPassword,
-        Failed,
-        At::Any,
-    ),
-    (
-        "sudo: a password is required",
-        EmptyPassword,
-        Failed,
-        At::Any,
-    ),
-    (
-        "a terminal is required to read the password",
-        EmptyPassword,
-        Failed,
-        At::Any,
-    ),
-    (
-        "wrong password or no key found",
-        LoginRefused,
-        Failed,
-        At::Any,
-    ),
-    (
-        "password authentication failed",
-        LoginRefused,
-        Failed,
-        At::Any,
-    ),
-    ("Access denied for user", LoginRefused, Failed, At::Any),
-    (
-        "Permission denied (publickey",
-        LoginRefused,
-        Failed,
-        At::Any,
-    ),
-    (
-        "Permission denied, please try again",
-        LoginRefused,
-        Failed,
-        At::Any,
-    ),
-    (
-        "Host key verification failed",
-        LoginRefused,
-        Failed,
-        At::Any,
-    ),
-    ("Authentication failed", LoginRefused, Failed, At::Error),
-    ("onnection refused", ConnectionFailed, Warning, At::Error),
-    ("onnection timed out", ConnectionFailed, Warning, At::Error),
-    (
-        "onnection reset by peer",
-        ConnectionFailed,
-        Warning,
-        At::Error,
-    ),
-    ("o route to host", ConnectionFailed, Warning, At::Error),
-    (
-        "etwork is unreachable",
-        ConnectionFailed,
-        Warning,
-        At::Error,
-    ),
-    ("Could not resolve host", ConnectionFailed, Warning, At::Any),
-    (
-        "ame or service not known",
-        ConnectionFailed,
-        Warning,
-        At::Error,
-    ),
-    (
-        "emporary failure in name resolution",
-        ConnectionFailed,
-        Warning,
-        At::Error,
-    ),
-    ("Can't connect to ", ConnectionFailed, Warning, At::Any),
-    ("o such file or directory", NoSuchFile, Warning, At::Error),
-    ("Directory nonexistent", NoSuchFile, Warning, At::Error),
-    ("directory not found", NoSuchFile, Warning, At::Error),
-    (
-        "Datei oder Verzeichnis nicht gefunden",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "Aucun fichier ou dossier de ce",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "No existe el archivo o el directorio",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "No existe el fichero o el directorio",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "File o directory non esistente",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "Arquivo ou diretório inexistente",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "Nie ma takiego pliku ani katalogu",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    (
-        "Нет такого файла или каталога",
-        NoSuchFile,
-        Warning,
-        At::Error,
-    ),
-    ("ermission denied", PermissionDenied, Warning, At::Error),
-    (
-        "peration not permitted",
-        PermissionDenied,
-        Warning,
-        At::Error,
-    ),
-    ("Keine Berechtigung", PermissionDenied, Warning, At::Error),
-    (
-        "Permission non accordée",
-        PermissionDenied,
-        Warning,
-        At::Error,
-    ),
-    ("Permiso denegado", PermissionDenied, Warning, At::Error),
-    ("Permesso negato", PermissionDenied, Warning, At::Error),
-    ("Permissão negada", PermissionDenied, Warning, At::Error),
-    ("Brak dostępu", PermissionDenied, Warning, At::Error),
-    ("Отказано в доступе", PermissionDenied, Warning, At::Error),
-    ("skipping file deletion", Skipping, Warning, At::Any),
-    ("skipping ", Skipping, Fine, At::Error),
-    ("Skipping ", Skipping, Fine, At::Error),
-    (", skipping", Skipping, Fine, At::End),
-    ("omitting directory", Skipping, Warning, At::Any),
-    ("[Errno ", Skipping, Fine, At::Any),
-];
+use phrases::{At, PHRASES};
 
 static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(PHRASES.iter().map(|phrase| phrase.0))
         .expect("the phrases are few and fixed")
 });
@@ -361,11 +53,13 @@ pub(crate) fn look(notes: &mut Notes, line: &str) {
     };
     let program = notes.speaker.map(Tool::command).or_else(|| program(line));
     let outcome = match kind {
-        NoSuchFile | PermissionDenied if program.is_some_and(|name| stops_with(name)) => Failed,
+        Kind::NoSuchFile | Kind::PermissionDenied if program.is_some_and(stops_with) => {
+            Outcome::Failed
+        }
         _ => outcome,
     };
     let named = match kind {
-        CommandNotFound => missing_command(line).or(program),
+        Kind::CommandNotFound => missing_command(line).or(program),
         _ => program,
     };
     notes.telltale(kind, outcome, named, line);
@@ -376,7 +70,7 @@ fn stops_with(program: &str) -> bool {
 }
 
 fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&program) || program.ends_with(".sh")
+    SHELLS.contains(&program) || program.strip_suffix(".sh").is_some()
 }
 
 /// The gravest of what a line gives away: the earlier kinds of the list are the graver.
@@ -405,10 +99,11 @@ fn worst(line: &str) -> Option<(Kind, Outcome)> {
 
 /// Whether an error message may begin here. A phrase without its first letter has it before itself.
 fn is_error_place(before: &str, phrase: &str) -> bool {
-    let whole_phrase = phrase.starts_with(|char: char| char.is_uppercase() || char == '[');
-    let before = match whole_phrase {
-        true => before,
-        false => before.trim_end_matches(|char: char| char.is_ascii_alphabetic()),
+    let is_whole = phrase.starts_with(|char: char| char.is_uppercase() || char == '[');
+    let letter = |char: char| char.is_ascii_alphabetic();
+    let before = match before.strip_suffix(letter) {
+        Some(rest) if !is_whole => rest,
+        _ => before,
     };
     before.is_empty() || before.ends_with([' ', '"', '(', '\'', '\t'])
 }
@@ -441,22 +136,24 @@ fn refined(line: &str, phrase: &str, kind: Kind, outcome: Outcome) -> Option<(Ki
 fn errno(line: &str) -> Option<Kind> {
     let number = crate::text::between(line, "[Errno ", "]")?;
     Some(match number {
-        "28" | "122" => NoSpaceLeft,
-        "2" => NoSuchFile,
-        "13" | "1" => PermissionDenied,
-        "5" => InputOutputError,
-        "30" => ReadOnly,
-        "116" | "107" => StaleHandle,
-        "12" => OutOfMemory,
+        "28" | "122" => Kind::NoSpaceLeft,
+        "2" => Kind::NoSuchFile,
+        "13" | "1" => Kind::PermissionDenied,
+        "5" => Kind::InputOutputError,
+        "30" => Kind::ReadOnly,
+        "116" | "107" => Kind::StaleHandle,
+        "12" => Kind::OutOfMemory,
         _ => return None,
     })
 }
 
 const fn default_outcome(kind: Kind) -> Outcome {
     match kind {
-        NoSuchFile | PermissionDenied | ConnectionFailed | LockHeld => Warning,
-        Skipping => Fine,
-        _ => Failed,
+        Kind::NoSuchFile | Kind::PermissionDenied | Kind::ConnectionFailed | Kind::LockHeld => {
+            Outcome::Warning
+        }
+        Kind::Skipping => Outcome::Ok,
+        _ => Outcome::Failed,
     }
 }
 
@@ -513,8 +210,15 @@ fn last_name(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use Outcome::{Failed, Ok as Fine, Warning};
+
     use super::*;
     use crate::Telltale;
+    use Kind::{
+        CommandNotFound, ConnectionFailed, Crash, EmptyPassword, InputOutputError, LoginRefused,
+        NoSpaceLeft, NoSuchFile, OutOfMemory, PermissionDenied, ReadOnly, Skipping, SourceMissing,
+        StaleHandle, SyntaxError,
+    };
 
     fn seen(line: &str) -> Option<Telltale> {
         let mut notes = Notes::default();

@@ -28,20 +28,21 @@ pub(crate) fn clean(line: &[u8]) -> Cow<'_, str> {
     Cow::Owned(plain.trim_end().to_owned())
 }
 
-/// The line as it is kept to be shown.
+/// The line as it is kept to be shown. A text from JSON may hold ends of lines and worse.
 pub(crate) fn shown(line: &str) -> String {
     cut(line.trim(), LINE_SHOWN_CHARS_MAX)
 }
 
-/// The text, or its beginning and an ellipsis.
+/// The text, or its beginning and an ellipsis; on one line.
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
-    match text.char_indices().nth(chars_max) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(chars_max - 1).collect();
-            format!("{}…", kept.trim_end())
-        }
+    let plain = |char: char| if char.is_control() { ' ' } else { char };
+    let mut kept: String = text.chars().take(chars_max).map(plain).collect();
+    if text.chars().nth(chars_max).is_some() {
+        kept.pop();
+        kept.truncate(kept.trim_end().len());
+        kept.push('…');
     }
+    kept
 }
 
 /// The line of a JSON document that holds a key. Of a very long line only what begins there.

@@ -83,7 +83,7 @@ fn sql_comment(notes: &mut Notes, text: &str) -> bool {
         "-- PostgreSQL database dump" if !is_within_dumpall => begin(notes, Tool::PgDump, text),
         "-- PostgreSQL database cluster dump" => begin(notes, Tool::PgDumpall, text),
         "-- PostgreSQL database dump complete" if !is_within_dumpall => {
-            end(notes, Tool::PgDump, text)
+            end(notes, Tool::PgDump, text);
         }
         "-- PostgreSQL database cluster dump complete" => end(notes, Tool::PgDumpall, text),
         "-- PostgreSQL database dump" | "-- PostgreSQL database dump complete" => {}

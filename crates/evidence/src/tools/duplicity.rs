@@ -40,11 +40,10 @@ fn statistic(notes: &mut Notes, name: &str, number: &str, text: &str) -> bool {
             | "ElapsedTime"
             | "Errors"
     );
-    if !known
-        || !notes
-            .known(Tool::Duplicity)
-            .is_some_and(|draft| !draft.complete)
-    {
+    let in_block = notes
+        .known(Tool::Duplicity)
+        .is_some_and(|draft| !draft.complete);
+    if !known || !in_block {
         return false;
     }
     let Some(value) = whole(number.split(' ').next().unwrap_or(number)) else {

@@ -49,7 +49,9 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         failed(notes, text);
         return true;
     }
-    if let Some(rest) = after(text, "Transferred:").filter(|rest| rest.contains(" / ") && rest.contains(", ")) {
+    if let Some(rest) =
+        after(text, "Transferred:").filter(|rest| rest.contains(" / ") && rest.contains(", "))
+    {
         transferred(notes, rest, text);
         return true;
     }

@@ -29,10 +29,9 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         notes.stop(Tool::Snapraid, "all files of a disk are missing", text);
     } else if text.starts_with("WARNING! The array is NOT fully synced") {
         notes.warning(Tool::Snapraid, "the array is not fully synced", text);
-    } else if text.starts_with("DANGER! ") {
-        notes
-            .newest(Tool::Snapraid)
-            .judge(Outcome::Failed, &text["DANGER! ".len()..], text);
+    } else if let Some(danger) = after(text, "DANGER! ") {
+        let draft = notes.newest(Tool::Snapraid);
+        draft.judge(Outcome::Failed, danger, text);
     } else if text.starts_with("Disk '") && text.ends_with(" are on the same device.") {
         notes.stop(
             Tool::Snapraid,
@@ -67,9 +66,9 @@ fn difference(notes: &mut Notes, text: &str) -> bool {
             notes.open(Tool::Snapraid).complete = true;
         }
         notes.open(Tool::Snapraid).show(text).files_total = Some(0);
-    } else if !notes
+    } else if notes
         .known(Tool::Snapraid)
-        .is_some_and(|draft| draft.evidence.files_total.is_some())
+        .is_none_or(|draft| draft.evidence.files_total.is_none())
     {
         return false;
     }
