@@ -1,5 +1,4 @@
 //! Recorded outputs, and evidence in one line.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +57,7 @@ impl Sample {
 }
 
 /// Evidence in one line: `rsync files=13 changed=13 bytes=312013`.
-pub fn said(evidence: &Evidence) -> String {
+fn said(evidence: &Evidence) -> String {
     let mut said = evidence.tool.name().to_owned();
     let numbers = [
         ("files", evidence.files_total),

@@ -1,10 +1,8 @@
 //! Every recorded output is read to the right tool, the right numbers and the right judgement.
 
-mod support;
-
+use crate::support::{facts, samples};
 use nightbeat_evidence::Outcome::{self, Failed, Ok, Warning};
 use nightbeat_evidence::{Reader, Stream, read};
-use support::{facts, samples};
 
 /// A sample's name, how it is judged, what is read (evidence, then telltales after a `!`), and why.
 type Row = (&'static str, Outcome, &'static [&'static str], &'static str);

@@ -1,10 +1,8 @@
 //! Forms that tools document and that no sample shows: other versions, other locales, several runs in one output.
 
-mod support;
-
+use crate::support::facts;
 use nightbeat_evidence::limits::{EVIDENCES_MAX, LINE_BYTES_MAX, TELLTALES_MAX};
 use nightbeat_evidence::{Outcome, Reader, Reading, Stream, TelltaleKind, Tool, read};
-use support::facts;
 
 fn good(body: &str) -> Reading {
     let reading = read(body.as_bytes(), Some(0));

@@ -1,10 +1,8 @@
 //! What holds for any bytes.
 
-mod support;
-
+use crate::support::samples;
 use nightbeat_evidence::{Reader, Reading, Stream, limits, read};
 use proptest::prelude::*;
-use support::samples;
 
 /// Lines that readers look at, and pieces that break them.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
