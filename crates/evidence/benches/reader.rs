@@ -4,11 +4,6 @@
 //! The second group holds what no job prints, but somebody might send: each line must be looked at closely, or goes
 //! over what was read before. There the figure is lower; it must not fall with the length, so each shape is read in
 //! two lengths.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make functions without docs"
-)]
-
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
