@@ -4,6 +4,7 @@
 //! The second group holds what no job prints, but somebody might send: each line must be looked at closely, or goes
 //! over what was read before. There the figure is lower; it must not fall with the length, so each shape is read in
 //! two lengths.
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -196,7 +196,8 @@ fn missing_command(line: &str) -> Option<&str> {
         return (of_shell && is_word).then(|| last_name(command));
     }
     let (head, _) = line.rsplit_once(": ")?;
-    let command = head.rsplit(": ").next()?;
+    // French has a space before the colon.
+    let command = head.rsplit(": ").next()?.trim();
     (!command.contains(char::is_whitespace)).then(|| last_name(command))
 }
 

@@ -23,7 +23,7 @@ pub(super) type Phrase = (&'static str, TelltaleKind, Outcome, At);
 
 use Outcome::{Failed, Ok as Fine, Warning};
 
-pub(super) const PHRASES: [Phrase; 104] = [
+pub(super) const PHRASES: [Phrase; 108] = [
     ("o space left on device", NoSpaceLeft, Failed, At::Error),
     ("isk quota exceeded", NoSpaceLeft, Failed, At::Error),
     (
@@ -66,6 +66,12 @@ pub(super) const PHRASES: [Phrase; 104] = [
     ),
     ("Brak miejsca na urządzeniu", NoSpaceLeft, Failed, At::Error),
     (
+        "Geen ruimte meer over op apparaat",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
+    (
         "На устройстве не осталось свободного места",
         NoSpaceLeft,
         Failed,
@@ -91,6 +97,7 @@ pub(super) const PHRASES: [Phrase; 104] = [
         Failed,
         At::Error,
     ),
+    ("opdracht niet gevonden", CommandNotFound, Failed, At::Error),
     ("команда не найдена", CommandNotFound, Failed, At::Error),
     ("yntax error", SyntaxError, Failed, At::Error),
     (
@@ -288,6 +295,12 @@ pub(super) const PHRASES: [Phrase; 104] = [
         At::Error,
     ),
     (
+        "Bestand of map bestaat niet",
+        NoSuchFile,
+        Warning,
+        At::Error,
+    ),
+    (
         "Нет такого файла или каталога",
         NoSuchFile,
         Warning,
@@ -311,6 +324,7 @@ pub(super) const PHRASES: [Phrase; 104] = [
     ("Permesso negato", PermissionDenied, Warning, At::Error),
     ("Permissão negada", PermissionDenied, Warning, At::Error),
     ("Brak dostępu", PermissionDenied, Warning, At::Error),
+    ("Toegang geweigerd", PermissionDenied, Warning, At::Error),
     ("Отказано в доступе", PermissionDenied, Warning, At::Error),
     ("skipping file deletion", Skipping, Warning, At::Any),
     ("skipping ", Skipping, Fine, At::Error),

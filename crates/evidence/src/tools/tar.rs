@@ -7,27 +7,42 @@ use crate::found::Outcome;
 use crate::notes::Notes;
 use crate::text::{after, whole};
 
-/// Its last words when it failed, in the languages that tar is most often translated to. "Exiting with failure
-/// status due to previous errors", "Error is not recoverable: exiting now".
-const ENDS: [&str; 10] = [
+/// Its last words when it failed, in the languages of GNU tar's translations that are most in use.
+const ENDS: [&str; 11] = [
     "Exiting with failure status due to previous errors",
     "Error is not recoverable: exiting now",
     "Error exit delayed from previous errors",
     "Beende mit Fehlerstatus aufgrund vorheriger Fehler",
-    "Fehler ist nicht behebbar: Beende",
     "Arrêt avec code d'échec à cause des erreurs précédentes",
-    "Saliendo con fallos debido a errores anteriores",
-    "Se sale con estado de fallo debido a los errores anteriores",
-    "Esco con lo stato di fallimento a causa degli errori precedenti",
+    "Se sale con estado de fallo debido a errores anteriores",
+    "Uscita con stato di fallimento in base agli errori precedenti",
     "Saindo com status de falha em razão de erros anteriores",
+    "Zakończenie w stanie błędu z powodu uprzednich błędów",
+    "Завершение работы с состоянием неисправности из-за возникших ошибок",
+    "Gestopt in fouttoestand vanwege eerdere fouten",
 ];
 
-/// What changed while it was read.
-const CHANGES: [&str; 4] = [
+/// What changed or went away while it was read, in the same languages.
+const CHANGES: [&str; 19] = [
     "file changed as we read it",
     "File removed before we read it",
-    "Datei hat sich beim Lesen geändert",
     "File shrank by ",
+    "Datei hat sich beim Lesen geändert",
+    "Datei gelöscht, bevor sie gelesen wurde",
+    "fichier modifié pendant sa lecture",
+    "fichier supprimé avant d'avoir été lu",
+    "el fichero cambió mientras se estaba leyendo",
+    "El fichero fue borrado antes de leerlo",
+    "file modificato mentre era in lettura",
+    "file rimosso prima di poterlo leggere",
+    "arquivo alterado enquanto estava sendo lido",
+    "Arquivo removido antes de ser lido",
+    "plik zmienił się w trakcie czytania",
+    "Plik usunięty zanim został przeczytany",
+    "файл изменился во время чтения",
+    "Файла удален до его считывания",
+    "bestand is gewijzigd tijdens het lezen",
+    "Bestand werd verwijderd voordat het gelezen kon worden",
 ];
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {

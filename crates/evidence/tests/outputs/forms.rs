@@ -303,6 +303,53 @@ fn tar_in_any_language() {
 }
 
 #[test]
+fn the_system_speaks_other_languages_too() {
+    let full = [
+        "cp: Fehler beim Schreiben von 'x': Auf dem Gerät ist kein Speicherplatz mehr verfügbar",
+        "cp: erreur d'écriture de 'x': Aucun espace disponible sur le périphérique",
+        "cp: error al escribir 'x': No queda espacio en el dispositivo",
+        "cp: errore scrivendo 'x': Spazio esaurito sul device",
+        "cp: erro ao escrever 'x': Não há espaço disponível no dispositivo",
+        "cp: błąd zapisu 'x': Brak miejsca na urządzeniu",
+        "cp: ошибка записи 'x': На устройстве не осталось свободного места",
+        "cp: fout bij schrijven van 'x': Geen ruimte meer over op apparaat",
+    ];
+    let missing = [
+        "b.sh: Zeile 2: borg: Kommando nicht gefunden.",
+        "b.sh: ligne 2: borg\u{a0}: commande introuvable",
+        "b.sh: línea 2: borg: orden no encontrada",
+        "b.sh: riga 2: borg: comando non trovato",
+        "b.sh: linha 2: borg: comando não encontrado",
+        "b.sh: linia 2: borg: nie znaleziono polecenia",
+        "b.sh: строка 2: borg: команда не найдена",
+        "b.sh: regel 2: borg: opdracht niet gevonden",
+    ];
+    let tar = [
+        "tar: Beende mit Fehlerstatus aufgrund vorheriger Fehler",
+        "tar: Arrêt avec code d'échec à cause des erreurs précédentes",
+        "tar: Se sale con estado de fallo debido a errores anteriores",
+        "tar: Завершение работы с состоянием неисправности из-за возникших ошибок",
+    ];
+    for line in full {
+        assert_eq!(facts_of(line), ["! no-space-left cp 1"], "{line}");
+    }
+    for line in missing {
+        assert_eq!(facts_of(line), ["! command-not-found borg 1"], "{line}");
+    }
+    for line in tar {
+        assert_eq!(
+            read(line.as_bytes(), None).evidence[0].outcome,
+            Outcome::Failed,
+            "{line}"
+        );
+    }
+    let changed = "tar: a : fichier modifié pendant sa lecture\n";
+    assert_eq!(read(changed.as_bytes(), Some(1)).outcome, Outcome::Warning);
+    let totals = "Nombre total d'octets écrits: 10240 (10KiB, 9,8MiB/s)\n";
+    assert_eq!(facts_of(totals), ["tar bytes=10240"]);
+}
+
+#[test]
 fn snapraid_diff_and_errors() {
     let diff = "Comparing...\n\n   39710 equal\n       1 added\n       2 removed\n       3 updated\n       0 moved\n       0 copied\n       0 restored\nThere are differences!\n100% completed, 512 MB accessed in 0:01\nEverything OK\n";
     let reading = good(diff);
