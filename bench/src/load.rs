@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::process::{Server, median, now};
+use crate::process::{Server, median};
 use crate::seed::{self, Seed};
 
 /// How signals come.
@@ -52,11 +52,26 @@ pub(crate) struct Rates {
 }
 
 /// One round of one load.
-struct Round {
-    per_second: f64,
-    cpu_micros: f64,
-    p50_ms: f64,
-    p99_ms: f64,
+pub(crate) struct Round {
+    /// How many were answered.
+    pub(crate) answered: usize,
+    /// The same, a second.
+    pub(crate) per_second: f64,
+    /// Processor time of the servers for each, in microseconds.
+    pub(crate) cpu_micros: f64,
+    /// Half of them were answered within this many milliseconds.
+    pub(crate) p50_ms: f64,
+    /// All but one in a hundred.
+    pub(crate) p99_ms: f64,
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::KeepAlive(count) => write!(f, "{count} kept"),
+            Self::NewConnections(count) => write!(f, "new each, {count} at once"),
+        }
+    }
 }
 
 impl Load {
@@ -64,15 +79,8 @@ impl Load {
     pub(crate) async fn measure(self, options: &Options) -> anyhow::Result<Rates> {
         let folder = tempfile::tempdir()?;
         let database = folder.path().join("bench.db");
-        let seed = Seed {
-            heartbeats: self.heartbeats,
-            every_seconds: 86_400,
-            grace_seconds: 3_600,
-            last_success_at: now(),
-            webhook: None,
-        };
-        seed::write(&database, &seed).await?;
-        let server = Server::start(options, &database).await?;
+        seed::write(&database, &Seed::fine(self.heartbeats)).await?;
+        let server = [Server::start(options, &database).await?];
         let time = Duration::from_secs(options.seconds);
         let signals = Arc::new(self.signal_requests());
         let nothing = Arc::new(vec![self.request("/healthz")]);
@@ -88,10 +96,7 @@ impl Load {
         let ratios = rounds.iter().zip(&nothings);
         Ok(Rates {
             heartbeats: self.heartbeats,
-            connections: match self.mode {
-                Mode::KeepAlive(count) => format!("{count} kept"),
-                Mode::NewConnections(count) => format!("new each, {count} at once"),
-            },
+            connections: self.mode.to_string(),
             signals_per_second: pick(|round| round.per_second),
             nothing_per_second: median(nothings.clone()),
             ratio: median(
@@ -105,7 +110,8 @@ impl Load {
         })
     }
 
-    fn signal_requests(self) -> Vec<Vec<u8>> {
+    /// A signal to each of the heartbeats.
+    pub(crate) fn signal_requests(self) -> Vec<Vec<u8>> {
         let path = |number| format!("/api/heartbeat/{}", seed::heartbeat(number));
         (0..self.heartbeats)
             .map(|number| self.request(&path(number)))
@@ -123,9 +129,10 @@ impl Load {
         .into_bytes()
     }
 
-    async fn round(
+    /// Loads the servers for so long, each with its share of the connections.
+    pub(crate) async fn round(
         self,
-        server: &Server,
+        servers: &[Server],
         requests: &Arc<Vec<Vec<u8>>>,
         time: Duration,
     ) -> anyhow::Result<Round> {
@@ -133,12 +140,12 @@ impl Load {
             Mode::KeepAlive(count) => (count, true),
             Mode::NewConnections(count) => (count, false),
         };
-        let cpu_before = server.cpu()?;
+        let cpu_before = cpu(servers)?;
         let began = Instant::now();
         let until = began + time;
         let mut clients = JoinSet::new();
         for number in 0..count {
-            let address = server.address.clone();
+            let address = servers[number % servers.len()].address.clone();
             let requests = Arc::clone(requests);
             clients.spawn(client(address, requests, number as u64, keep, until));
         }
@@ -147,7 +154,7 @@ impl Load {
             latencies.extend(done??);
         }
         let took = began.elapsed().as_secs_f64();
-        let cpu = server.cpu()?.saturating_sub(cpu_before).as_secs_f64();
+        let cpu = cpu(servers)?.saturating_sub(cpu_before).as_secs_f64();
         latencies.sort_unstable();
         let at = |share: f64| {
             let index = (latencies.len() as f64 * share) as usize;
@@ -156,12 +163,18 @@ impl Load {
                 .map_or(f64::NAN, |micros| f64::from(*micros) / 1e3)
         };
         Ok(Round {
+            answered: latencies.len(),
             per_second: latencies.len() as f64 / took,
             cpu_micros: cpu * 1e6 / latencies.len() as f64,
             p50_ms: at(0.5),
             p99_ms: at(0.99),
         })
     }
+}
+
+/// Processor time that all of them have used so far.
+fn cpu(servers: &[Server]) -> anyhow::Result<Duration> {
+    servers.iter().map(Server::cpu).sum()
 }
 
 /// Sends requests one after another; how long each took, in microseconds.

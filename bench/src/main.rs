@@ -4,6 +4,9 @@
 //! `target/release/nightbeat` (or `--binary PATH`), on this machine, against 127.0.0.1 only, and writes a
 //! table to stdout and JSON to `bench/results.json`. Each figure for signals stands beside the same load
 //! on a route of the same server that stores nothing; the ratio is what to compare between machines.
+//!
+//! `--database postgres` measures signals on a PostgreSQL of its own instead, with one node and with two,
+//! beside what `pgbench` reaches on the same server.
 #![expect(
     clippy::disallowed_methods,
     reason = "measuring time is what this is for"
@@ -11,6 +14,7 @@
 
 mod load;
 mod outage;
+mod postgres;
 mod process;
 mod receiver;
 mod report;
@@ -30,7 +34,8 @@ struct Options {
     rounds: u32,
     many: u32,
     only: Option<String>,
-    json: PathBuf,
+    json: Option<PathBuf>,
+    postgres: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -41,8 +46,14 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     let report = runtime.block_on(measure(&options))?;
     println!("{}", report.table());
-    std::fs::write(&options.json, serde_json::to_string_pretty(&report)?)
-        .with_context(|| format!("cannot write {}", options.json.display()))?;
+    let usual = if options.postgres {
+        "bench/results-postgres.json"
+    } else {
+        "bench/results.json"
+    };
+    let json = options.json.unwrap_or_else(|| usual.into());
+    std::fs::write(&json, serde_json::to_string_pretty(&report)?)
+        .with_context(|| format!("cannot write {}", json.display()))?;
     Ok(())
 }
 
@@ -53,7 +64,8 @@ fn options() -> anyhow::Result<Options> {
         rounds: 3,
         many: 1_000_000,
         only: None,
-        json: PathBuf::from("bench/results.json"),
+        json: None,
+        postgres: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -68,10 +80,17 @@ fn options() -> anyhow::Result<Options> {
             "--rounds" => options.rounds = value()?.parse()?,
             "--many" => options.many = value()?.parse()?,
             "--only" => options.only = Some(value()?),
-            "--json" => options.json = value()?.into(),
+            "--json" => options.json = Some(value()?.into()),
+            "--database" => {
+                options.postgres = match value()?.as_str() {
+                    "sqlite" => false,
+                    "postgres" => true,
+                    other => anyhow::bail!("--database is sqlite or postgres, not {other}"),
+                }
+            }
             other => anyhow::bail!(
                 "unknown argument {other}; there are --binary, --seconds, --rounds, --many, \
-                 --only signals|outage|start, --json"
+                 --only signals|outage|start, --json, --database sqlite|postgres"
             ),
         }
     }
@@ -81,6 +100,11 @@ fn options() -> anyhow::Result<Options> {
 async fn measure(options: &Options) -> anyhow::Result<Report> {
     let wanted = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
     let mut report = Report::default();
+    if options.postgres {
+        let loads = postgres::measure(options);
+        report.shared = loads.await?;
+        return Ok(report);
+    }
     if wanted("start") {
         report
             .starts

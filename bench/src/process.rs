@@ -37,8 +37,19 @@ pub(crate) struct Start {
 }
 
 impl Server {
-    /// Starts the binary on a database.
+    /// Starts the binary on an SQLite file.
     pub(crate) async fn start(options: &Options, database: &Path) -> anyhow::Result<Self> {
+        let folder = database.parent().unwrap_or(Path::new("."));
+        let database = format!("sqlite:{}", database.display());
+        Self::start_on(options, &database, folder).await
+    }
+
+    /// Starts the binary on a database that others may use, too. Who it is among them stands in `folder`.
+    pub(crate) async fn start_on(
+        options: &Options,
+        database: &str,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();
@@ -47,7 +58,8 @@ impl Server {
         let child = Command::new(&options.binary)
             .args(["serve", "--listen", &address, "--log-level", "warn"])
             .arg("--database")
-            .arg(format!("sqlite:{}", database.display()))
+            .arg(database)
+            .env("NIGHTBEAT_DATA_FOLDER", folder)
             .env("NIGHTBEAT_OUTGOING_ALLOW", "127.0.0.0/8")
             .env("NIGHTBEAT_LIMITS_CONNECTIONS_PER_ADDRESS", "10000")
             .stdout(Stdio::null())
@@ -85,17 +97,7 @@ impl Server {
 
     /// Processor time used so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The command's name stands in parentheses and may hold spaces.
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        let per_second = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+        cpu_of(self.child.id())
     }
 
     /// Resident memory in bytes.
@@ -120,18 +122,26 @@ impl Drop for Server {
     }
 }
 
+/// Processor time that a process has used so far.
+pub(crate) fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The command's name stands in parentheses and may hold spaces.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
 /// Measures what a start costs with so many heartbeats.
 pub(crate) async fn measure_start(options: &Options, heartbeats: u32) -> anyhow::Result<Start> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("bench.db");
-    let seed = Seed {
-        heartbeats,
-        every_seconds: 86_400,
-        grace_seconds: 3_600,
-        last_success_at: now(),
-        webhook: None,
-    };
-    seed::write(&database, &seed).await?;
+    seed::write(&database, &Seed::fine(heartbeats)).await?;
     let mut ready = Vec::new();
     let mut resident = Vec::new();
     for _ in 0..options.rounds {

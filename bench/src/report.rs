@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::load::Rates;
 use crate::outage::Outage;
+use crate::postgres::SharedRates;
 use crate::process::Start;
 
 /// All figures of one run.
@@ -13,6 +14,9 @@ use crate::process::Start;
 pub(crate) struct Report {
     /// Signals as fast as they are answered.
     pub(crate) signals: Vec<Rates>,
+    /// The same on PostgreSQL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shared: Vec<SharedRates>,
     /// Everything going down at once.
     pub(crate) outages: Vec<Outage>,
     /// What a start costs.
@@ -47,6 +51,33 @@ impl Report {
                 row.nothing_per_second,
                 row.ratio,
                 row.cpu_micros,
+                row.p50_ms,
+                row.p99_ms,
+            )?;
+        }
+        if !self.shared.is_empty() {
+            writeln!(
+                text,
+                "| heartbeats | nodes | connections | signals/s | pgbench | ratio | HOT | WAL a signal | \
+                 CPU a signal: nodes | PostgreSQL | p50 | p99 |\n\
+                 |---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.shared {
+            writeln!(
+                text,
+                "| {} | {} | {} | {:.0} | {:.0} | {:.2} | {:.2} % | {:.0} B | {:.1} µs | {:.1} µs | {:.2} ms \
+                 | {:.2} ms |",
+                row.heartbeats,
+                row.nodes,
+                row.connections,
+                row.signals_per_second,
+                row.pgbench_per_second,
+                row.ratio,
+                row.hot_percent,
+                row.wal_bytes,
+                row.cpu_micros,
+                row.postgres_cpu_micros,
                 row.p50_ms,
                 row.p99_ms,
             )?;

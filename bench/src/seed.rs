@@ -11,6 +11,8 @@ use nightbeat_store::control::{Routing, channels, heartbeats, projects};
 use nightbeat_store::{Opener, Store};
 use uuid::Uuid;
 
+use crate::process::now;
+
 /// How many heartbeats are written in one transaction.
 const CHUNK: u32 = 20_000;
 
@@ -28,21 +30,38 @@ pub(crate) struct Seed {
     pub(crate) webhook: Option<String>,
 }
 
+impl Seed {
+    /// So many heartbeats that are fine for a day.
+    pub(crate) fn fine(heartbeats: u32) -> Self {
+        Self {
+            heartbeats,
+            every_seconds: 86_400,
+            grace_seconds: 3_600,
+            last_success_at: now(),
+            webhook: None,
+        }
+    }
+}
+
 /// The id of the `number`-th heartbeat: spread over the key space, as random ids are.
 pub(crate) fn heartbeat(number: u32) -> HeartbeatId {
     HeartbeatId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_be_bytes()))
 }
 
-/// Writes the database at `path`.
+/// Writes the SQLite database at `path`.
 pub(crate) async fn write(path: &Path, seed: &Seed) -> anyhow::Result<()> {
-    let opened = Store::open_sqlite(path, Opener::Tool)?;
+    let store = Store::open_sqlite(path, Opener::Tool)?.store;
+    write_to(&store, seed).await
+}
+
+/// Writes a database that is empty.
+pub(crate) async fn write_to(store: &Store, seed: &Seed) -> anyhow::Result<()> {
     let project = ProjectId(Uuid::from_u128(1));
     let mut settings = Settings::new(Schedule::every_seconds(seed.every_seconds)?);
     settings.grace = std::time::Duration::from_secs(seed.grace_seconds);
     let webhook = seed.webhook.clone();
     let created_at = seed.last_success_at;
-    opened
-        .store
+    store
         .write(move |sql| {
             projects::create(
                 sql,
@@ -73,8 +92,7 @@ pub(crate) async fn write(path: &Path, seed: &Seed) -> anyhow::Result<()> {
     while from < seed.heartbeats {
         let to = (from + CHUNK).min(seed.heartbeats);
         let settings = settings.clone();
-        opened
-            .store
+        store
             .write(move |sql| {
                 for number in from..to {
                     insert(sql, project, &settings, number, created_at)?;

@@ -20,13 +20,9 @@ const SEARCH_EVERY: Duration = Duration::from_secs(60);
 const SEARCH_BEHIND: Duration = Duration::from_secs(60);
 /// How many such deadlines are taken at once.
 const SEARCH_AT_ONCE: u32 = 10_000;
-/// Where several nodes share the database, how often it is searched for deadlines that only a node which is
-/// gone was told, or one that does not watch. The search reads a row for each heartbeat.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Such a search takes at most so great a part of the time: one so many-th.
-const LOOK_PARTS: u32 = 50;
-/// What came due so shortly ago is being judged, as a rule.
-const LOOK_BEHIND: Duration = Duration::from_secs(2);
+/// Where several nodes share the database, how often it is asked for looks that nodes which do not watch handed
+/// over: mostly there are none.
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(2);
 
 /// How often gauges are read from the database.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
@@ -66,8 +62,8 @@ pub(crate) fn start(
     tokio::spawn(look_over(store.clone(), node.clone(), shutdown.clone()));
     tokio::spawn(count(store.clone(), Arc::clone(metrics), shutdown.clone()));
     if watches && store.is_shared() {
-        let looking = look_for_others(store.clone(), node.clone(), shutdown.clone());
-        tokio::spawn(looking);
+        let taking = take_over(store.clone(), node.clone(), shutdown.clone());
+        tokio::spawn(taking);
     }
     if watches {
         tokio::spawn(search(store, node, Arc::clone(metrics), shutdown.clone()));
@@ -159,24 +155,27 @@ async fn search(store: Store, node: NodeHandle, metrics: Arc<Metrics>, mut shutd
     }
 }
 
-/// Watches what another node stored that has become due earlier: that one is told first, and may be gone
-/// before it looks, or watch nothing. Those that are judged in time anyway are only looked at twice.
-async fn look_for_others(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
-    let mut rest = by_chance(LOOK_EVERY);
-    while pause(rest, &mut shutdown).await {
-        let began = tokio::time::Instant::now();
-        if node.knows_the_time() {
-            let before = node.now() - LOOK_BEHIND;
-            match store.overdue(before, SEARCH_AT_ONCE).await {
-                Ok(due) if due.is_empty() => {}
-                Ok(due) => node.watch(due),
-                // The node says itself that the database is away.
-                Err(error) => tracing::debug!(%error, "cannot search for what other nodes stored"),
-            }
+/// Watches what nodes stored that do not watch themselves.
+async fn take_over(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
+    while pause(by_chance(TAKE_OVER_EVERY), &mut shutdown).await {
+        // When a node dies that holds a lease, the others read what is to be watched anew: only such a one
+        // may take anything over.
+        if node.is_ready()
+            && let Err(error) = take_over_once(&store, &node).await
+        {
+            // The node says itself that the database is away.
+            tracing::debug!(%error, "cannot take over what other nodes stored");
         }
-        let longest = SEARCH_EVERY.max(LOOK_EVERY);
-        rest = (began.elapsed() * LOOK_PARTS).clamp(LOOK_EVERY, longest);
     }
+}
+
+async fn take_over_once(store: &Store, node: &NodeHandle) -> nightbeat_store::Result<()> {
+    let looks = store.handed_over(SEARCH_AT_ONCE).await?;
+    if looks.is_empty() {
+        return Ok(());
+    }
+    node.watch(looks.clone());
+    store.taken_over(&looks).await
 }
 
 /// Looks for damaged pages, also where nobody has read for long.

@@ -28,6 +28,9 @@ pub(crate) const BODY_BYTES_MAX: i64 = 1024 * 1024;
 /// How many rows of heartbeats, deliveries or chains one step reads.
 pub(crate) const READ_MAX: usize = 1_000;
 
+/// Around an incident, these long signals are kept as well.
+pub(crate) const AROUND_INCIDENT: Duration = Duration::from_secs(3_600);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What is kept, and for how long. Incidents are kept for ever.
@@ -66,6 +69,15 @@ impl Default for Retention {
             gaps: 400 * DAY,
         }
     }
+}
+
+/// Who deletes signals and runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// The sweep does.
+    Swept,
+    /// The engine does, by other means.
+    Apart,
 }
 
 /// How far a sweep has come. The default is its beginning; keep it in memory only.
@@ -178,6 +190,7 @@ pub(crate) fn plan(
     retention: &Retention,
     now: UnixMicros,
     cursor: &PruneCursor,
+    logs: Logs,
 ) -> Result<Plan> {
     let next = |stage| {
         Some(PruneCursor {
@@ -187,7 +200,7 @@ pub(crate) fn plan(
     };
     match cursor.stage.clone() {
         Stage::Heartbeats { after, visit } => {
-            let sweep = heartbeats::Sweep::new(sql, retention, now, cursor.gaps_needed_from);
+            let sweep = heartbeats::Sweep::new(sql, retention, now, logs, cursor.gaps_needed_from);
             sweep.step(after, visit)
         }
         Stage::Removed => {

@@ -264,6 +264,32 @@ impl Store {
             .await
     }
 
+    /// Looks that this node does not take, because watching is not among its roles: others find them with
+    /// [`handed_over`](Self::handed_over). A database that nobody shares has nobody to take them.
+    pub async fn hand_over(&self, watched: &[Watched]) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.hand_over(watched).await,
+        }
+    }
+
+    /// Looks that other nodes handed over, at most `limit`. Whoever watches them says so with
+    /// [`taken_over`](Self::taken_over): when it dies, all others read again what is to be watched.
+    pub async fn handed_over(&self, limit: u32) -> Result<Vec<Watched>> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(postgres) => postgres.handed_over(limit).await,
+        }
+    }
+
+    /// This node watches them from now on.
+    pub async fn taken_over(&self, watched: &[Watched]) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.taken_over(watched).await,
+        }
+    }
+
     /// One bounded step of a sweep that deletes what `retention` no longer keeps, from where `cursor`
     /// says. Call it again with the cursor of its answer, with a pause between steps, and begin a new
     /// sweep some minutes after one is done.

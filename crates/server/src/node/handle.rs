@@ -101,6 +101,11 @@ impl NodeHandle {
         self.report.health(self.now(), self.intake.is_ready())
     }
 
+    /// Whether enough is left of the node's lease for the others to notice when it dies.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.intake.is_ready()
+    }
+
     fn tell(&self, told: Told) {
         // A node that has ended says so itself; what is stored is found at the next start.
         drop(self.told.send(told));

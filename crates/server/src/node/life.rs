@@ -79,6 +79,14 @@ pub(super) enum Happened {
     Finished(Result<(), Vec<engine::Finished>>, Option<StoreError>),
 }
 
+/// Whose signals a transaction carries.
+#[derive(Debug, Default)]
+struct Targets {
+    ids: Vec<HeartbeatId>,
+    /// Others besides, of which nobody knows the ids yet.
+    by_slug: bool,
+}
+
 /// One life of the node.
 #[derive(Debug)]
 pub(super) struct Life {
@@ -94,7 +102,7 @@ pub(super) struct Life {
     answers: HashMap<u64, Vec<oneshot::Sender<Answer>>>,
     recorded: HashMap<u64, Vec<Recorded>>,
     /// Whose signals a transaction on its way carries.
-    targets: HashMap<u64, Vec<HeartbeatId>>,
+    targets: HashMap<u64, Targets>,
     /// Transactions whose signals are to be answered at the end of the turn: first the writer gets its
     /// next batch, then it works while the answers go out.
     to_answer: Vec<(u64, bool)>,
@@ -236,10 +244,13 @@ impl Life {
         }
     }
 
-    /// Looks at these heartbeats then, where it is among the node's roles.
+    /// Looks at these heartbeats then, where it is among the node's roles; else others do.
     fn file(&mut self, now: UnixMicros, entries: Vec<(HeartbeatId, UnixMicros)>) {
         if self.kit.roles.watch {
             self.step(now, Event::Filed(entries));
+        } else if !entries.is_empty() {
+            let (store, events) = (self.kit.store.clone(), self.events.clone());
+            tokio::spawn(watching::hand_over(store, entries, events));
         }
     }
 
@@ -268,7 +279,7 @@ impl Life {
                 result,
             } => {
                 self.renewed(now, round, &result);
-                let result = self.stored(result).map(|done| self.written(done));
+                let result = self.stored(result).map(|done| self.written(now, done));
                 Event::Elapsed { heartbeats, result }
             }
             Happened::Listed(watched) => {
@@ -333,28 +344,31 @@ impl Life {
         result: StoreResult<Done>,
     ) -> Result<Written, Failed> {
         let targets = self.targets.remove(&batch).unwrap_or_default();
-        if result.is_err() {
+        if let Err(error) = &result {
             // It may be committed all the same, with looks that are earlier than the wheel knows.
-            let looks = targets.into_iter().map(|heartbeat| (heartbeat, now));
+            let looks = targets.ids.into_iter().map(|heartbeat| (heartbeat, now));
             self.file(now, looks.collect());
+            if targets.by_slug && matches!(error, StoreError::Unknown(_)) {
+                self.read_list(now);
+            }
         }
         let mut done = self.stored(result)?;
         let took = now.since(began_at);
         self.kit.metrics.committed(done.recorded.len(), took);
         let recorded = std::mem::take(&mut done.recorded);
         self.recorded.insert(batch, recorded);
-        Ok(self.written(done))
+        Ok(self.written(now, done))
     }
 
-    fn written(&mut self, done: Done) -> Written {
+    fn written(&mut self, now: UnixMicros, done: Done) -> Written {
         let false_raises = &self.kit.metrics.false_raises;
         false_raises.inc_by(done.false_raises.into());
+        let mut watched = entries(done.watched);
+        if !self.kit.roles.watch {
+            self.file(now, std::mem::take(&mut watched));
+        }
         Written {
-            watched: if self.kit.roles.watch {
-                entries(done.watched)
-            } else {
-                Vec::new()
-            },
+            watched,
             deliveries: done.deliveries > 0,
         }
     }

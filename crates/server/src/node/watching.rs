@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use nightbeat_domain::UnixMicros;
-use nightbeat_store::Store;
+use nightbeat_domain::{HeartbeatId, UnixMicros};
+use nightbeat_store::{Store, Watched};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::life::Happened;
@@ -70,6 +70,29 @@ pub(super) async fn read(
             Ok(watched) => return drop(events.send(Happened::Listed(watched))),
             Err(error) => tracing::warn!(%error, "cannot read what is to be watched; tried again"),
         }
+        tokio::select! {
+            () = tokio::time::sleep(READ_AGAIN_AFTER) => {}
+            () = events.closed() => return,
+        }
+    }
+}
+
+/// Hands over to other nodes what this one does not watch, until it is stored or this life is over: then the
+/// others read what is to be watched anew.
+pub(super) async fn hand_over(
+    store: Store,
+    entries: Vec<(HeartbeatId, UnixMicros)>,
+    events: UnboundedSender<Happened>,
+) {
+    let looks: Vec<Watched> = entries
+        .into_iter()
+        .map(|(heartbeat, at)| Watched {
+            heartbeat,
+            wake_at: Some(at),
+        })
+        .collect();
+    while let Err(error) = store.hand_over(&looks).await {
+        tracing::warn!(%error, "cannot hand over what is to be watched; tried again");
         tokio::select! {
             () = tokio::time::sleep(READ_AGAIN_AFTER) => {}
             () = events.closed() => return,

@@ -234,7 +234,7 @@ fn decide(
 const IDS_BITS: u32 = 21;
 
 /// Ids grow with the time, so that a range of them is a stretch of time; and no two nodes give the same.
-fn first_id(seconds: i64, slot: i64) -> i64 {
+pub(super) fn first_id(seconds: i64, slot: i64) -> i64 {
     (seconds * SLOTS + slot) << IDS_BITS
 }
 

@@ -26,11 +26,18 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "first",
-    sql: include_str!("../migrations/postgres/0001_first.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "first",
+        sql: include_str!("../migrations/postgres/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "handed_over",
+        sql: include_str!("../migrations/postgres/0002_handed_over.sql"),
+    },
+];
 
 /// Who owns the table of versions. Its row 0 says so, and is what is locked.
 const OWNER: &str = "nightbeat";

@@ -6,8 +6,10 @@ mod connection;
 mod end;
 mod error;
 mod flush;
+mod handover;
 mod hosts;
 mod hot;
+mod logs;
 mod migrate;
 pub(crate) mod portable;
 mod rows;
@@ -27,6 +29,7 @@ use self::hosts::{GREETING_TIMEOUT, Hosts, Pinned};
 use self::session::Mode;
 use self::writer::Writer;
 use crate::hot::Queue;
+use crate::retention::Logs;
 use crate::sql::Sql;
 use crate::{
     CheckReport, Opener, PruneCursor, PruneProgress, Result, Retention, StoreError, Watched, copy,
@@ -77,6 +80,10 @@ impl Postgres {
         let client = self.pool.get().await;
         let mut client = client.map_err(|error| error::at_start(&error))?;
         migrate::migrate(&mut client).await?;
+        if let Err(error) = logs::make_ahead(&mut client).await {
+            // Until it works, the default partitions take the rows.
+            tracing::warn!(%error, "the days ahead have no parts of the logs yet");
+        }
         drop(client);
         self.warn_of_loss().await;
         self.read(move |sql| {
@@ -124,21 +131,28 @@ impl Postgres {
     }
 
     /// One step of a sweep: found on a snapshot, carried out in a transaction that compares what was found
-    /// with what stands.
+    /// with what stands. The first one sees to the logs, too.
     pub(crate) async fn prune_step(
         &self,
         retention: Retention,
         now: UnixMicros,
         cursor: PruneCursor,
     ) -> Result<PruneProgress> {
-        let plan = self
-            .read(move |sql| retention::plan(sql, &retention, now, &cursor))
-            .await?;
-        if plan.is_empty() {
-            return Ok(plan.progress());
+        let mut deleted = 0;
+        if cursor == PruneCursor::default() {
+            let client = self.pool.get().await;
+            let mut client = client.map_err(|error| error::no_connection(&error))?;
+            logs::make_ahead(&mut client).await?;
+            deleted = logs::merge(&mut client, &retention, now).await?;
         }
+        let plan = self
+            .read(move |sql| retention::plan(sql, &retention, now, &cursor, Logs::Apart))
+            .await?;
         let mut progress = plan.progress();
-        progress.deleted = self.write(move |sql| plan.apply(sql)).await?;
+        progress.deleted = deleted;
+        if !plan.is_empty() {
+            progress.deleted += self.write(move |sql| plan.apply(sql)).await?;
+        }
         Ok(progress)
     }
 

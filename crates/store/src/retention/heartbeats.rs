@@ -8,14 +8,11 @@ use nightbeat_domain::{HeartbeatId, Phase, State, UnixMicros};
 use uuid::Uuid;
 
 use super::chain::{Budget, Log, Position, walk};
-use super::{DAY, Looked, Plan, PruneCursor, READ_MAX, Retention, Stage};
+use super::{AROUND_INCIDENT, DAY, Logs, Looked, Plan, PruneCursor, READ_MAX, Retention, Stage};
 use crate::Result;
 use crate::codec::Columns;
 use crate::fields::Fields;
 use crate::sql::{Row, Sql};
-
-/// Around an incident, these long signals are kept as well.
-const AROUND_INCIDENT: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// The fewest signals since the last look that make another worth it.
 const GROWTH_MIN: u64 = 100;
@@ -57,6 +54,7 @@ pub(super) struct Sweep<'a> {
     sql: &'a mut dyn Sql,
     retention: &'a Retention,
     now: UnixMicros,
+    logs: Logs,
     gaps_needed_from: Option<UnixMicros>,
     budget: Budget,
     plan: Plan,
@@ -67,12 +65,14 @@ impl<'a> Sweep<'a> {
         sql: &'a mut dyn Sql,
         retention: &'a Retention,
         now: UnixMicros,
+        logs: Logs,
         gaps_needed_from: Option<UnixMicros>,
     ) -> Self {
         Self {
             sql,
             retention,
             now,
+            logs,
             gaps_needed_from,
             budget: Budget::default(),
             plan: Plan::default(),
@@ -152,7 +152,10 @@ impl<'a> Sweep<'a> {
             signals.saturating_sub(since) as u64 >= GROWTH_MIN.max(kept / GROWTH_PART)
         };
         let aged = candidate.look_at <= self.now && signals > 0;
-        let log = if aged || grew(candidate.pruned_signals, self.retention.signals_max) {
+        let log = if self.logs == Logs::Apart {
+            // Only their daily summaries are looked at.
+            aged.then_some(Log::Runs)?
+        } else if aged || grew(candidate.pruned_signals, self.retention.signals_max) {
             Log::Signals
         } else if grew(candidate.pruned_runs, self.retention.runs_max) {
             Log::Runs
@@ -262,6 +265,9 @@ impl<'a> Sweep<'a> {
         let Some(from) = visit.position.or(start) else {
             return Ok(true);
         };
+        if self.logs == Logs::Apart {
+            return Ok(true);
+        }
         let whose = (visit.log, visit.heartbeat);
         let walked = walk(self.sql, whose, from, &mut self.budget, keep)?;
         self.plan.cuts.extend(walked.cuts);

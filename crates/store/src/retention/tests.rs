@@ -4,7 +4,7 @@ use nightbeat_domain::{HeartbeatId, UnixMicros};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::{Plan, PruneCursor, Retention, plan};
+use super::{Logs, Plan, PruneCursor, Retention, plan};
 use crate::control::prune_removed;
 use crate::migrate::migrate;
 use crate::sql::Sql;
@@ -43,7 +43,8 @@ fn planned(sql: &mut dyn Sql) -> Plan {
         signals_max: 10,
         ..Retention::default()
     };
-    plan(sql, &retention, A_MONTH_LATER, &PruneCursor::default()).unwrap()
+    let cursor = PruneCursor::default();
+    plan(sql, &retention, A_MONTH_LATER, &cursor, Logs::Swept).unwrap()
 }
 
 fn signals(sql: &mut dyn Sql) -> i64 {

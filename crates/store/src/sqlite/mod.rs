@@ -29,6 +29,7 @@ use self::portable::{Portable, failed};
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::hot::{Done, Elapse, Queue, Record, judge, record};
+use crate::retention::Logs;
 use crate::sql::Sql;
 use crate::{
     Opener, PruneCursor, PruneProgress, Result, Retention, StoreError, copy, effects, migrate,
@@ -175,7 +176,7 @@ impl Sqlite {
         cursor: PruneCursor,
     ) -> Result<PruneProgress> {
         let plan = self
-            .read(move |sql| retention::plan(sql, &retention, now, &cursor))
+            .read(move |sql| retention::plan(sql, &retention, now, &cursor, Logs::Swept))
             .await?;
         if plan.is_empty() {
             return Ok(plan.progress());

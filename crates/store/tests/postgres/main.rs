@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod handover;
+mod logs;
 mod migrations;
 mod rows;
 mod tls;

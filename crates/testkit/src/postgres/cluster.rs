@@ -162,6 +162,15 @@ impl Cluster {
         self.run(&format!("SELECT {columns} FROM {table}"))
     }
 
+    /// A program of the same PostgreSQL, such as `pgbench`, which finds the cluster by its environment.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = self.machine.command(name);
+        command.env("PGHOST", self.folder.join("socket"));
+        command.env("PGPORT", self.port().to_string());
+        command.env("PGUSER", "postgres");
+        command
+    }
+
     /// Ends all sessions of an application: its `application_name`.
     pub fn cut_off(&self, application: &str) {
         self.run(&format!(

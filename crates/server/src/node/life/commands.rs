@@ -5,7 +5,7 @@ use nightbeat_engine::{self as engine, Command};
 use nightbeat_store::Target;
 use nightbeat_store::hot::{Elapse, Record};
 
-use super::{Answer, Happened, Inbound, Life, Round};
+use super::{Answer, Happened, Inbound, Life, Round, Targets};
 use crate::node::RETRY_AFTER_SECONDS;
 
 impl Life {
@@ -58,7 +58,15 @@ impl Life {
             Target::Id(id) => Some(id),
             Target::Slug { .. } => None,
         });
-        self.targets.insert(batch, targets.collect());
+        let targets: Vec<HeartbeatId> = targets.collect();
+        let by_slug = targets.len() < arrivals.len();
+        self.targets.insert(
+            batch,
+            Targets {
+                ids: targets,
+                by_slug,
+            },
+        );
         let asked = self.kit.intake.read();
         let writing = self.kit.store.record(Record {
             arrivals,
