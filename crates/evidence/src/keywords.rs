@@ -11,7 +11,7 @@ use crate::telltale;
 ///
 /// A line that holds nothing but a bracket begins a JSON document over several lines; an empty message of rclone's
 /// log comes before its numbers.
-const WORDS: [&str; 96] = [
+const WORDS: [&str; 98] = [
     // JSON documents
     "{\n",
     "{\r",
@@ -119,10 +119,12 @@ const WORDS: [&str; 96] = [
     "/s)",
     // sqlite3
     "Error: ",
+    "Parse error",
+    "Runtime error",
 ];
 
 /// The words of the other tools, which are frequent in others' output, too.
-const FREQUENT_WORDS: [&str; 27] = [
+const FREQUENT_WORDS: [&str; 28] = [
     // snapraid
     "Everything OK",
     "No error detected",
@@ -152,26 +154,27 @@ const FREQUENT_WORDS: [&str; 27] = [
     "estimated size is ",
     "cannot send '",
     "cannot receive ",
+    "cannot open '",
 ];
 
-/// Words for which one more is needed to be in the list.
-const MORE_WORDS: [&str; 4] = [
-    "cannot open '",
-    "Parse error",
-    "Runtime error",
-    "\"message\":",
-];
+/// As much of a phrase's end as is looked for, in bytes. It tells the lines apart as well, and the search is built
+/// in half the time.
+const PHRASE_END_BYTES: usize = 12;
+
+fn words() -> impl Iterator<Item = &'static [u8]> {
+    let phrases = telltale::phrases().map(|phrase| {
+        let phrase = phrase.as_bytes();
+        &phrase[phrase.len().saturating_sub(PHRASE_END_BYTES)..]
+    });
+    let words = WORDS.into_iter().chain(FREQUENT_WORDS);
+    words.map(str::as_bytes).chain(phrases)
+}
 
 static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let words = WORDS
-        .into_iter()
-        .chain(FREQUENT_WORDS)
-        .chain(MORE_WORDS)
-        .chain(telltale::phrases());
     AhoCorasick::builder()
         .match_kind(MatchKind::Standard)
         .kind(Some(AhoCorasickKind::DFA))
-        .build(words)
+        .build(words())
         .expect("the words are few and fixed")
 });
 
@@ -188,18 +191,10 @@ mod tests {
 
     #[test]
     fn no_word_goes_over_the_end_of_a_line() {
-        let words = WORDS
-            .into_iter()
-            .chain(FREQUENT_WORDS)
-            .chain(MORE_WORDS)
-            .chain(telltale::phrases());
-        for word in words {
-            let body = word.trim_end_matches(['\n', '\r']);
-            assert!(
-                word.len() - body.len() <= 1 && !body.contains(['\n', '\r']),
-                "{word:?}"
-            );
-            assert!(!body.is_empty() && word.len() >= 2, "{word:?}");
+        for word in words() {
+            let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
+            let (_, body) = word.split_last().unwrap();
+            assert!(!body.is_empty() && !body.iter().any(ends), "{word:?}");
         }
     }
 

@@ -8,7 +8,7 @@ mod phrases;
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::TelltaleKind as Kind;
 use crate::notes::Notes;
@@ -19,7 +19,6 @@ use phrases::{At, PHRASES};
 static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
-        .kind(Some(AhoCorasickKind::DFA))
         .build(PHRASES.iter().map(|phrase| phrase.0))
         .expect("the phrases are few and fixed")
 });
