@@ -51,6 +51,9 @@ pub struct Heartbeat {
     /// Only POST counts.
     #[serde(default)]
     pub post_only: bool,
+    /// What must hold for a run to be ok.
+    #[serde(default)]
+    pub rules: Vec<String>,
     /// `"all"`, or a list of channel ids.
     #[serde(default)]
     pub channels: Value,
@@ -111,6 +114,58 @@ pub struct Run {
     /// `ok`, `warning`, `failed`.
     #[serde(default)]
     pub outcome: Option<String>,
+    /// The job's exit code.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    /// Numbers that the job reported.
+    #[serde(default)]
+    pub metrics: serde_json::Map<String, Value>,
+    /// What its output says that each tool did.
+    #[serde(default)]
+    pub evidence: Option<Vec<Evidence>>,
+    /// Rules that it did not keep.
+    #[serde(default)]
+    pub broken_rules: Vec<BrokenRule>,
+}
+
+/// What one tool says it did.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Evidence {
+    /// Its name: `restic`.
+    #[serde(default)]
+    pub tool: String,
+    /// Files in the source.
+    #[serde(default)]
+    pub files_total: Option<u64>,
+    /// Files that were new or changed.
+    #[serde(default)]
+    pub files_changed: Option<u64>,
+    /// Bytes in the source.
+    #[serde(default)]
+    pub bytes_total: Option<u64>,
+    /// Bytes that were added.
+    #[serde(default)]
+    pub bytes_added: Option<u64>,
+    /// Files that were deleted.
+    #[serde(default)]
+    pub deletes: Option<u64>,
+    /// What failed.
+    #[serde(default)]
+    pub errors: Option<u64>,
+    /// Only a rehearsal.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+}
+
+/// A rule that a run did not keep.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BrokenRule {
+    /// The rule.
+    #[serde(default)]
+    pub rule: String,
+    /// What was seen, and what is usual.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// One message from the job.

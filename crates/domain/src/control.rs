@@ -26,6 +26,7 @@ impl State {
             incident: None,
             moved: None,
             held_until: None,
+            speaks: false,
         };
         state.wake_at = state.next_wake(settings);
         state

@@ -3,11 +3,11 @@
 use crate::state::{OpenIncident, Outcome, State};
 use crate::{
     Alert, AlertKind, BrokenRule, Cause, Claim, Closing, Gap, HeartbeatId, IncidentFacts,
-    IncidentId, Phase, RunId, UnixMicros,
+    IncidentId, Phase, RunId, UnixMicros, Work,
 };
 
 /// What a decision wants stored and told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Effects {
     /// A run that ended.
     pub run: Option<FinishedRun>,
@@ -20,7 +20,7 @@ pub struct Effects {
 }
 
 /// A run that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FinishedRun {
     /// Its run id, where the client sent one.
     pub rid: Option<RunId>,
@@ -32,6 +32,8 @@ pub struct FinishedRun {
     pub outcome: Outcome,
     /// Its exit code, where it was told.
     pub exit_code: Option<u8>,
+    /// What it says of its work, where it says anything. Boxed: rare.
+    pub work: Option<Box<Work>>,
 }
 
 /// What happened to an incident.

@@ -23,6 +23,7 @@ mod suggest;
 mod time;
 mod verdict;
 mod wake;
+pub mod work;
 mod zone_rules;
 
 pub use alert::{
@@ -45,4 +46,5 @@ pub use suggest::{
     SUCCESSES_MIN as SUGGESTION_SUCCESSES_MIN, suggest_grace,
 };
 pub use time::{UnixMicros, seconds};
+pub use work::Work;
 pub use zone_rules::follow_zone_rules;

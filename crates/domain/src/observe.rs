@@ -1,17 +1,17 @@
 //! What a signal changes.
 
-use nightbeat_evidence::Severity;
+use nightbeat_evidence::{BrokenRule, Outcome as Said, Severity};
 
 use crate::effects::{Decision, Effects, FinishedRun, Particulars};
 use crate::expect::{expected_after_end, expected_after_limit};
 use crate::verdict::patience;
 use crate::{
     Cause, Claim, Closing, HeartbeatId, IgnoredBecause, LastRun, OpenRun, Outcome, Phase, RunId,
-    Settings, Signal, SignalKind, State, UnixMicros,
+    Settings, Signal, SignalKind, State, UnixMicros, Work, work,
 };
 
 /// What became of a signal.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
     /// It is recorded, but did not count, for this reason.
     pub ignored: Option<IgnoredBecause>,
@@ -140,12 +140,17 @@ impl Decision<'_> {
             .happened_at()
             .max(started_at.unwrap_or(UnixMicros::MIN));
         self.remember_finished(rid);
+        self.state.speaks |= signal
+            .reading
+            .as_ref()
+            .is_some_and(|it| !it.evidence.is_empty());
         self.effects.run = Some(FinishedRun {
             rid,
             started_at,
             ended_at,
             outcome,
             exit_code: signal.exit_code,
+            work: Work::of(signal).map(Box::new),
         });
         let done = outcome != Outcome::Failed;
         if done {
@@ -173,7 +178,7 @@ impl Decision<'_> {
         let particulars = Particulars {
             run_started_at: started_at,
             exit_code: signal.exit_code,
-            broken_rules: signal.broken_rules.clone(),
+            broken_rules: what_was_seen(signal),
             ..Particulars::default()
         };
         if done {
@@ -311,9 +316,8 @@ impl Decision<'_> {
 /// How a closing signal says that its run ended, and the cause if it is not well.
 fn judge(settings: &Settings, signal: &Signal) -> (Outcome, Cause) {
     if signal.kind == SignalKind::Fail {
-        let warning = signal
-            .exit_code
-            .is_some_and(|code| settings.warning_codes.contains(&code));
+        let listed = |code| settings.warning_codes.contains(&code);
+        let warning = signal.exit_code.is_some_and(listed) || means_warning(signal);
         return if warning {
             (Outcome::Warning, Cause::Failed)
         } else {
@@ -326,4 +330,19 @@ fn judge(settings: &Settings, signal: &Signal) -> (Outcome, Cause) {
         Some(Severity::Warning) => (Outcome::Warning, Cause::Hollow),
         Some(Severity::Failure) => (Outcome::Failed, Cause::Hollow),
     }
+}
+
+/// Whether the tool whose output came with it means a warning by this exit code (restic 3, rsync 24, borg 1).
+fn means_warning(signal: &Signal) -> bool {
+    let said = signal.reading.as_ref().filter(|it| !it.evidence.is_empty());
+    signal.exit_code.is_some() && said.is_some_and(|it| it.outcome == Said::Warning)
+}
+
+/// What an alert about the end of a run can say of its work: the rules that it did not keep, or what the
+/// output of a failed one says.
+fn what_was_seen(signal: &Signal) -> Vec<BrokenRule> {
+    if signal.kind == SignalKind::Fail {
+        return work::verdict_of_output(signal).into_iter().collect();
+    }
+    signal.broken_rules.clone()
 }

@@ -36,6 +36,9 @@ pub struct Settings {
     pub repeat_after: Option<Duration>,
     /// Only POST counts as a signal; other methods are recorded and ignored.
     pub post_only: bool,
+    /// What must hold for a run to be ok, in the words of [`nightbeat_evidence::rules`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 /// What is wrong with some [`Settings`].
@@ -69,6 +72,7 @@ impl Settings {
             remind_never_started: true,
             repeat_after: None,
             post_only: false,
+            rules: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a job says.
 
-use nightbeat_evidence::{BrokenRule, Metric};
+use nightbeat_evidence::{BrokenRule, Metric, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, UnixMicros};
@@ -46,6 +46,8 @@ pub struct Signal {
     pub exit_code: Option<u8>,
     /// Numbers that the job reports.
     pub metrics: Vec<Metric>,
+    /// What its output says, where it says anything. Boxed: rare.
+    pub reading: Option<Box<Reading>>,
     /// Rules about the run that did not hold.
     pub broken_rules: Vec<BrokenRule>,
     /// It is recorded, but must not count, for this reason.
@@ -65,6 +67,7 @@ impl Signal {
             rid: None,
             exit_code: None,
             metrics: Vec::new(),
+            reading: None,
             broken_rules: Vec::new(),
             ignored: None,
         }

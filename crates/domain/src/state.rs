@@ -181,6 +181,8 @@ pub struct State {
     /// Until then a run held back a miss that was due before, and then went without an end that counts. What
     /// we could not receive up to here may have been that end, or the next run's. `None` after the next end.
     pub held_until: Option<UnixMicros>,
+    /// The output of a run said what a tool did: one that says nothing is worth a look.
+    pub speaks: bool,
 }
 
 impl State {

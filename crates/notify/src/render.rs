@@ -251,10 +251,16 @@ fn failed(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
     };
     let code = snapshot.alert.exit_code;
     let code = code.map_or(String::new(), |code| format!(" (exit code {code})"));
+    let own = Some(snapshot.heartbeat.id);
+    let seen = snapshot.alert.broken_rules.first().map(|seen| {
+        let seen = clean_line(&seen.explanation, own);
+        format!(": {}", seen.trim_end_matches('.'))
+    });
     format!(
-        "{} {said}{code}{}",
+        "{} {said}{code}{}{}",
         at(snapshot, incident),
-        after_start(snapshot, incident)
+        after_start(snapshot, incident),
+        seen.unwrap_or_default()
     )
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 
 use nightbeat_domain::{
     HeartbeatId, IgnoredBecause, LastRun, Metric, Moved, OpenIncident, OpenRun, Outcome, Phase,
-    RunId, SignalKind, State, UnixMicros,
+    RunId, SignalKind, State, UnixMicros, Work,
 };
 use serde::de::value::{Error as NoSuchName, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -54,6 +54,8 @@ struct Rare {
     moved: Option<Moved>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<UnixMicros>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    speaks: bool,
 }
 
 impl Columns {
@@ -142,6 +144,7 @@ impl Columns {
             incident: rare.incident,
             moved: rare.moved,
             held_until: rare.held_until,
+            speaks: rare.speaks,
         })
     }
 
@@ -197,6 +200,7 @@ fn rare(state: &State) -> Result<Option<String>> {
         incident: state.incident.clone(),
         moved: state.moved_slot(),
         held_until: state.held_until,
+        speaks: state.speaks,
     };
     if rare == Rare::default() {
         return Ok(None);
@@ -240,6 +244,11 @@ pub(crate) fn metrics_json(metrics: &[Metric]) -> Result<Option<String>> {
         .map(|metric| (metric.name.as_str(), metric.value))
         .collect();
     json(&object).map(Some)
+}
+
+/// What a run says of its work; `None` where it says nothing.
+pub(crate) fn work_json(work: Option<&Work>) -> Result<Option<String>> {
+    work.map(json).transpose()
 }
 
 /// A value as compact JSON: the same value is always the same text.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nightbeat_domain::{
     AlertSnapshot, Cause, ChannelId, Claim, DeliveryId, Gap, HeartbeatId, IgnoredBecause,
     IncidentId, Outcome, ProjectId, RunId, Settings, SignalKind, State, UnixMicros,
+    Work,
 };
 
 use crate::Result;
@@ -123,6 +124,8 @@ pub struct RunDump {
     pub outcome: Outcome,
     /// Its exit code.
     pub exit_code: Option<u8>,
+    /// What it says of its work.
+    pub work: Option<Work>,
 }
 
 /// An incident.
@@ -402,7 +405,7 @@ fn signal(fields: &Fields<'_>) -> Result<SignalDump> {
     })
 }
 
-const RUN: [&str; 7] = [
+const RUN: [&str; 8] = [
     "run.id",
     "run.previous",
     "run.rid",
@@ -410,6 +413,7 @@ const RUN: [&str; 7] = [
     "run.ended_at",
     "run.outcome",
     "run.exit_code",
+    "run.work",
 ];
 
 fn run(fields: &Fields<'_>) -> Result<RunDump> {
@@ -419,6 +423,7 @@ fn run(fields: &Fields<'_>) -> Result<RunDump> {
         ended_at: fields.get("run.ended_at")?,
         outcome: fields.code("run.outcome", outcome)?,
         exit_code: fields.int_or_null("run.exit_code")?,
+        work: fields.json_or_null("run.work")?,
     })
 }
 

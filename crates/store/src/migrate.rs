@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "first",
@@ -42,6 +42,11 @@ const MIGRATIONS: [Migration; 4] = [
         version: 4,
         name: "gap_revision",
         sql: include_str!("migrations/0004_gap_revision.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "work",
+        sql: include_str!("migrations/0005_work.sql"),
     },
 ];
 

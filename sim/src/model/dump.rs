@@ -104,6 +104,7 @@ impl Model {
             ended_at: row.run.ended_at,
             outcome: row.run.outcome,
             exit_code: row.run.exit_code,
+            work: row.run.work.as_deref().cloned(),
         })
         .collect()
     }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightbeat_domain::work::{PAST_RUNS, PastRun};
 use nightbeat_domain::{
-    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Surroundings, UnixMicros,
-    elapse, observe,
+    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Signal, Surroundings,
+    UnixMicros, elapse, observe, work,
 };
 use nightbeat_store::hot::{Done, Elapse, Record};
 use nightbeat_store::{Arrival, NewHeartbeat, Recorded, StoreError, Target, Watched};
 
-use super::tables::{Hot, SignalRow};
+use super::tables::{Hot, RunRow, SignalRow};
 use super::undo::Undo;
 use super::{Change, Error, Held, Model, Result};
 
@@ -252,25 +253,55 @@ impl Model {
         true
     }
 
+    /// The signal, with what the heartbeat's own settings make of it.
+    fn weighed(&self, heartbeat: HeartbeatId, arrival: &Arrival) -> Signal {
+        let mut signal = arrival.signal.clone();
+        let Some(row) = self.heartbeats.get(&heartbeat) else {
+            return signal;
+        };
+        let settings = &row.hot.settings;
+        if settings.post_only && arrival.method != "POST" && signal.ignored.is_none() {
+            signal.ignored = Some(IgnoredBecause::Method);
+        }
+        if work::is_judged(settings, &row.hot.state, &signal) {
+            let past = self.past_runs(row.hot.newest_run);
+            let broken = work::broken_rules(settings, &row.hot.state, &signal, &past);
+            signal.broken_rules.extend(broken);
+        }
+        signal
+    }
+
+    /// The runs that a later one is held against, the oldest first.
+    fn past_runs(&self, newest: Option<i64>) -> Vec<PastRun> {
+        let get = |number| self.runs.get(number);
+        let rows = std::iter::successors(newest.and_then(get), |row: &&RunRow| {
+            row.previous.and_then(get)
+        });
+        let mut past: Vec<PastRun> = rows
+            .take(PAST_RUNS)
+            .map(|row| PastRun {
+                started_at: row.run.started_at,
+                ended_at: row.run.ended_at,
+                outcome: row.run.outcome,
+                work: row.run.work.as_deref().cloned(),
+            })
+            .collect();
+        past.reverse();
+        past
+    }
+
     fn observe(
         &mut self,
         txn: &mut Txn,
         heartbeat: HeartbeatId,
         arrival: &Arrival,
     ) -> Result<Option<IgnoredBecause>> {
+        let signal = self.weighed(heartbeat, arrival);
         let Some(hot) = self.change(txn, heartbeat) else {
             return Ok(None);
         };
         let settings = Arc::clone(&hot.settings);
-        let filtered =
-            settings.post_only && arrival.method != "POST" && arrival.signal.ignored.is_none();
-        let observed = if filtered {
-            let mut signal = arrival.signal.clone();
-            signal.ignored = Some(IgnoredBecause::Method);
-            observe(heartbeat, &settings, &mut hot.state, &signal)
-        } else {
-            observe(heartbeat, &settings, &mut hot.state, &arrival.signal)
-        };
+        let observed = observe(heartbeat, &settings, &mut hot.state, &signal);
         let previous = hot.newest_signal;
         let number = self.signals.push(SignalRow {
             previous,

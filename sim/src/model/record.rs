@@ -23,12 +23,12 @@ impl Model {
         heartbeat: HeartbeatId,
         effects: &Effects,
     ) -> Result<()> {
-        if let Some(run) = effects.run
+        if let Some(run) = &effects.run
             && let Some(row) = self.heartbeats.get_mut(&heartbeat)
         {
             let number = self.runs.push(RunRow {
                 previous: row.hot.newest_run,
-                run,
+                run: run.clone(),
             });
             row.hot.newest_run = Some(number);
             self.undo.push(Undo::RunAdded);

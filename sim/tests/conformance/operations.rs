@@ -8,6 +8,7 @@ use nightbeat_domain::{
     BrokenRule, ChannelId, DeliveryId, Gap, GapKind, HeartbeatId, IgnoredBecause, Metric,
     ProjectId, RunId, Schedule, Settings, Severity, Signal, SignalKind, State, UnixMicros,
 };
+use nightbeat_evidence::{Evidence, Reading, Tool};
 use nightbeat_sim::model::Model;
 use nightbeat_store::control::Routing;
 use nightbeat_store::control::channels::Channel;
@@ -374,6 +375,9 @@ impl Generator {
                 explanation: "0, usually 12".to_owned(),
             });
         }
+        if self.random.percent(15) {
+            signal.reading = Some(Box::new(self.reading()));
+        }
         if self.random.percent(4) {
             signal.ignored = Some(IgnoredBecause::Previewer);
         }
@@ -382,6 +386,18 @@ impl Generator {
             signal.metrics.extend(values.into_iter().flatten());
         }
         signal
+    }
+
+    /// What a nightly copy says, now and then of an empty source.
+    fn reading(&mut self) -> Reading {
+        let mut evidence = Evidence::new(Tool::Rsync);
+        evidence.files_total = Some(self.random.pick(&[0, 40, 100, 110, 120, 130]));
+        evidence.bytes_total = evidence.files_total.map(|files| files * 1_000);
+        evidence.deletes = Some(self.random.pick(&[0, 0, 1, 90]));
+        Reading {
+            evidence: vec![evidence],
+            ..Reading::default()
+        }
     }
 
     fn elapse(&mut self, model: &Model) -> Elapse {
@@ -490,6 +506,9 @@ impl Generator {
             settings.repeat_after = Some(Duration::from_secs(600));
         }
         settings.post_only = self.random.percent(10);
+        if self.random.percent(10) {
+            settings.rules = vec!["files_total >= 50% of median(5)".to_owned()];
+        }
         settings
     }
 

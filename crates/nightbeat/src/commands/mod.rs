@@ -36,6 +36,8 @@ mod ping;
 mod resume;
 mod run;
 #[cfg(feature = "full")]
+mod runs;
+#[cfg(feature = "full")]
 mod schedule;
 #[cfg(feature = "full")]
 mod serve;

@@ -62,6 +62,9 @@ pub(super) struct Settings {
     /// Count only signals sent with POST
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     post_only: Option<bool>,
+    /// What must hold for a run to be ok: 'files_total > 0'; repeat for several. An empty one ('') means none
+    #[arg(long = "rule", value_name = "RULE")]
+    rules: Vec<String>,
 }
 
 impl Settings {
@@ -100,7 +103,7 @@ impl Settings {
             "description",
             self.description.as_ref().map(|text| json!(text)),
         );
-        set("tags", self.tag_list());
+        set("tags", given_list(&self.tags));
         set("max_run_time", self.max_run.map(seconds));
         set("channels", self.channel_list(channels)?);
         set("failure_threshold", self.failure_threshold.map(Value::from));
@@ -112,6 +115,7 @@ impl Settings {
         set("manual_resume", self.manual_resume.map(Value::from));
         set("repeat_after", self.repeat_after.map(seconds));
         set("post_only", self.post_only.map(Value::from));
+        set("rules", given_list(&self.rules));
         Ok(fields)
     }
 
@@ -150,11 +154,6 @@ impl Settings {
         }
     }
 
-    fn tag_list(&self) -> Option<Value> {
-        let given: Vec<&String> = self.tags.iter().filter(|tag| !tag.is_empty()).collect();
-        (!self.tags.is_empty()).then(|| json!(given))
-    }
-
     fn warning_code_list(&self) -> Option<Value> {
         let given: Vec<&u8> = self
             .warning_codes
@@ -172,6 +171,12 @@ impl Settings {
             several => target::channel_ids(channels, several).map(|ids| Some(json!(ids))),
         }
     }
+}
+
+/// The list that was given, if any was; an empty text stands for none.
+fn given_list(typed: &[String]) -> Option<Value> {
+    let given: Vec<&String> = typed.iter().filter(|text| !text.is_empty()).collect();
+    (!typed.is_empty()).then(|| json!(given))
 }
 
 #[cfg(test)]

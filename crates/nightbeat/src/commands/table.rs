@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{channel, config, create, db, delete, deliveries, edit, incidents, init, list, log, login, pause, resume, schedule, serve, show};
+use super::{channel, config, create, db, delete, deliveries, edit, incidents, init, list, log, login, pause, resume, runs, schedule, serve, show};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -20,6 +20,7 @@ pub(crate) enum Full {
     Resume(resume::Resume),
     Delete(delete::Delete),
     Log(log::Log),
+    Runs(runs::Runs),
     Incidents(incidents::Incidents),
     #[command(subcommand)]
     Channel(channel::Channel),
@@ -49,6 +50,7 @@ impl Full {
             Self::Resume(resume) => resume.run(),
             Self::Delete(delete) => delete.run(session),
             Self::Log(log) => log.run(session),
+            Self::Runs(runs) => runs.run(session),
             Self::Incidents(incidents) => incidents.run(session),
             Self::Channel(channel) => channel.run(session),
             Self::Deliveries(deliveries) => deliveries.run(session),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use nightbeat_agent::api::{Heartbeat, Incident};
 
-use super::words::{NOTHING, ago, between, moment, schedule, span, towards};
+use super::words::{NOTHING, ago, between, moment, run_time, schedule, span, towards};
 use super::{Paint, clean, status_paint};
 use crate::session::View;
 
@@ -48,7 +48,8 @@ pub(crate) fn card(
     line("grace", &span(heartbeat.grace));
     line("max run time", &max_run_time(heartbeat));
     line("observed", &observed(heartbeat));
-    line("rules", &rules(heartbeat));
+    line("behaves", &behaviour(heartbeat));
+    line("rules", &heartbeat.rules.join("; "));
     line("channels", &channel_names(heartbeat, channels));
     line("tags", &heartbeat.tags.join(", "));
     line("description", &heartbeat.description);
@@ -102,14 +103,6 @@ fn last_run(heartbeat: &Heartbeat) -> String {
     }
 }
 
-/// A run's length: short ones to the tenth of a second.
-fn run_time(seconds: f64) -> String {
-    if seconds < 10.0 {
-        return format!("{seconds:.1} s");
-    }
-    span(seconds.round() as u64)
-}
-
 fn max_run_time(heartbeat: &Heartbeat) -> String {
     match heartbeat.max_run_time {
         Some(seconds) => span(seconds),
@@ -134,7 +127,7 @@ fn observed(heartbeat: &Heartbeat) -> String {
 }
 
 /// What differs from what everybody has.
-fn rules(heartbeat: &Heartbeat) -> String {
+fn behaviour(heartbeat: &Heartbeat) -> String {
     let mut rules = Vec::new();
     if heartbeat.failure_threshold > 1 {
         rules.push(format!(

@@ -15,6 +15,14 @@ pub(crate) fn span(seconds: u64) -> String {
     duration::words(Duration::from_secs(seconds))
 }
 
+/// A run's length: short ones to the tenth of a second.
+pub(crate) fn run_time(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{seconds:.1} s");
+    }
+    span(seconds.round() as u64)
+}
+
 /// How long before `now` something was: `3 min ago`.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
     match between(at, now).as_secs() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
+use nightbeat_evidence::{Reader, Reading, Stream};
 
 use crate::budget::{Budget, Held};
 
@@ -24,7 +25,7 @@ pub(super) struct BodyLimits {
 }
 
 /// A body as it came.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct SignalBody {
     /// What is kept; `None` where there was no body.
     pub(super) kept: Option<Vec<u8>>,
@@ -32,11 +33,30 @@ pub(super) struct SignalBody {
     pub(super) bytes: u64,
     /// It did not come to its end: the connection cannot be used again.
     pub(super) unfinished: bool,
+    /// What all of it says of the job's work, also the part that is not kept; `None`: it is no run's output.
+    pub(super) reading: Option<Box<Reading>>,
+}
+
+/// Whether a body is the output of a run that ended, and with which exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyOf {
+    /// The end of a run.
+    End {
+        /// The job's exit code, where it was told.
+        exit_code: Option<u8>,
+    },
+    /// Anything else: it says nothing of a run's work.
+    Note,
 }
 
 /// Reads a body until it ends, breaks off, grows too long or takes too long. What does not fit `budget` any
 /// more is not kept.
-pub(super) async fn read<B>(mut body: B, limits: BodyLimits, budget: &Budget) -> SignalBody
+pub(super) async fn read<B>(
+    mut body: B,
+    of: BodyOf,
+    limits: BodyLimits,
+    budget: &Budget,
+) -> SignalBody
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -45,21 +65,40 @@ where
     }
     let announced = body.size_hint().exact();
     let mut kept = Kept::new(limits.kept_bytes, budget);
-    let reading = async {
+    let mut reader = matches!(of, BodyOf::End { .. }).then(Reader::new);
+    let taking = async {
         while kept.total < limits.read_bytes {
             match body.frame().await {
                 None => return true,
                 // The client went away in the middle. Its URL was complete, so the signal counts.
                 Some(Err(_)) => return false,
-                Some(Ok(frame)) => kept.push(frame.data_ref().map_or(&[], |data| data)),
+                Some(Ok(frame)) => {
+                    let data = frame.data_ref().map_or(&[][..], |data| data);
+                    if let Some(reader) = &mut reader {
+                        reader.push(Stream::Output, data);
+                    }
+                    kept.push(data);
+                }
             }
         }
         body.is_end_stream()
     };
-    let finished = tokio::time::timeout(limits.time, reading)
+    let finished = tokio::time::timeout(limits.time, taking)
         .await
         .unwrap_or(false);
-    kept.finish(finished, announced)
+    let said = reader.map(|reader| said(reader, of));
+    SignalBody {
+        reading: said,
+        ..kept.finish(finished, announced)
+    }
+}
+
+fn said(reader: Reader, of: BodyOf) -> Box<Reading> {
+    let exit_code = match of {
+        BodyOf::End { exit_code } => exit_code.map(i32::from),
+        BodyOf::Note => None,
+    };
+    Box::new(reader.finish(exit_code))
 }
 
 /// The first tenth of the limit and the newest bytes, in one buffer.
@@ -132,6 +171,7 @@ impl<'b> Kept<'b> {
             kept,
             bytes,
             unfinished: !finished,
+            reading: None,
         }
     }
 }
@@ -151,7 +191,7 @@ mod tests {
     };
 
     async fn read<B: Body<Data = Bytes> + Unpin>(body: B, limits: BodyLimits) -> SignalBody {
-        super::read(body, limits, &Budget::new(1_000_000)).await
+        super::read(body, BodyOf::Note, limits, &Budget::new(1_000_000)).await
     }
 
     fn chunks(chunks: Vec<Vec<u8>>) -> impl Body<Data = Bytes> + Unpin {
@@ -274,15 +314,16 @@ mod tests {
             hog
         };
         let body = vec![vec![b'a'; 400], vec![b'b'; 400], vec![b'c'; 400]];
-        let cut = super::read(chunks(body.clone()), LIMITS, &budget).await;
+        let cut = super::read(chunks(body.clone()), BodyOf::Note, LIMITS, &budget).await;
         let expected = SignalBody {
             kept: Some(vec![b'a'; 400]),
             bytes: 1_200,
             unfinished: false,
+            reading: None,
         };
         assert_eq!(cut, expected);
         drop(hog);
-        let whole = super::read(chunks(body), LIMITS, &budget).await;
+        let whole = super::read(chunks(body), BodyOf::Note, LIMITS, &budget).await;
         assert!(whole.kept.unwrap().ends_with(b"ccc"), "the room came back");
     }
 
@@ -290,9 +331,21 @@ mod tests {
     async fn a_long_body_holds_no_more_than_it_keeps() {
         let budget = Budget::new(2 * LIMITS.kept_bytes + 400);
         let body = chunks(vec![vec![b'x'; 400]; 100]);
-        let body = super::read(body, LIMITS, &budget).await;
+        let body = super::read(body, BodyOf::Note, LIMITS, &budget).await;
         assert_eq!(body.bytes, 40_000);
         let kept = String::from_utf8(body.kept.unwrap()).unwrap();
         assert!(kept.contains("bytes cut") && kept.ends_with('x'), "{kept}");
+    }
+
+    #[tokio::test]
+    async fn the_output_of_a_run_is_read_as_a_whole_however_little_of_it_is_kept() {
+        let mut body = vec![b"processed 12 files, 3.000 MiB in 0:01\nsnapshot de13ad41 saved\n".to_vec()];
+        body.extend(std::iter::repeat_n(b"a line of the script\n".repeat(50), 5));
+        let end = BodyOf::End { exit_code: Some(0) };
+        let budget = Budget::new(1_000_000);
+        let read = super::read(chunks(body), end, LIMITS, &budget).await;
+        assert_eq!(read.kept.map(|kept| kept.len()), Some(LIMITS.kept_bytes));
+        let reading = read.reading.unwrap();
+        assert_eq!(reading.evidence[0].files_total, Some(12));
     }
 }

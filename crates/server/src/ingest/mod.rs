@@ -17,7 +17,7 @@ use axum::body::Body;
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
-use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal, UnixMicros};
+use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal, SignalKind, UnixMicros};
 use nightbeat_store::{Arrival, NewHeartbeat, Target};
 use prometheus_client::metrics::counter::Counter;
 
@@ -30,7 +30,7 @@ use crate::metrics::{Metrics, OutcomeLabel};
 use crate::node::{Arriving, NodeHandle};
 use crate::random;
 use answer::Answers;
-use body::{BodyLimits, SignalBody};
+use body::{BodyLimits, BodyOf, SignalBody};
 use url::{Forms, SignalUrl, UrlTarget};
 
 /// How much memory the bodies of signals that are still arriving may hold at once, in all. Beyond it, signals
@@ -104,7 +104,8 @@ impl Ingest {
                 let ingest = self.clone();
                 let arriving = self.node.announce();
                 let task = tokio::spawn(async move {
-                    let body = body::read(body, ingest.limits, &ingest.bodies).await;
+                    let of = body_of(&url);
+                    let body = body::read(body, of, ingest.limits, &ingest.bodies).await;
                     ingest
                         .with_body(url, method, &head.headers, client, body, arriving)
                         .await
@@ -154,6 +155,15 @@ impl Ingest {
     }
 }
 
+fn body_of(url: &SignalUrl) -> BodyOf {
+    match url.kind {
+        SignalKind::Success | SignalKind::Fail => BodyOf::End {
+            exit_code: url.exit_code,
+        },
+        SignalKind::Start | SignalKind::Log => BodyOf::Note,
+    }
+}
+
 fn arrival(
     url: SignalUrl,
     method: &'static str,
@@ -179,6 +189,7 @@ fn arrival(
             rid: query.rid,
             exit_code,
             metrics: query.metrics,
+            reading: body.reading,
             broken_rules: Vec::new(),
             ignored: looks_only.then_some(IgnoredBecause::Previewer),
         },

@@ -19,3 +19,4 @@ mod small;
 mod support;
 mod told;
 mod unavailable;
+mod work;

@@ -97,12 +97,13 @@ prop_compose! {
         finished in vec(rid(), 0..4),
         incident in of(incident()),
         (moved_from, held_until) in (of(at()), of(at())),
+        speaks in any::<bool>(),
     ) -> State {
         let moved = moved_from.zip(expected_at).map(|(from, to)| Moved { from, to });
         State {
             phase, armed_at, last_signal_at, last_success_at, expected_at, wake_at, failures,
             successes, signals, incidents, alerts, version, last_run, runs, finished, incident,
-            moved, held_until,
+            moved, held_until, speaks,
         }
     }
 }
@@ -138,7 +139,8 @@ proptest! {
             && state.finished.is_empty()
             && state.incident.is_none()
             && state.moved.is_none()
-            && state.held_until.is_none();
+            && state.held_until.is_none()
+            && !state.speaks;
         prop_assert_eq!(columns.rare.is_none(), nothing_rare);
 
         let mut values = vec![Value::from(ROW)];

@@ -53,7 +53,8 @@ impl Chain {
         }))
     }
 
-    fn walk(
+    /// From row `from` of the heartbeat back, newest first.
+    pub(super) fn walk(
         &self,
         sql: &mut dyn Sql,
         heartbeat: HeartbeatId,

@@ -1,6 +1,7 @@
 //! The runs of a heartbeat that have ended.
 
-use nightbeat_domain::{HeartbeatId, Outcome, ProjectId, RunId, UnixMicros};
+use nightbeat_domain::work::{PAST_RUNS, PastRun};
+use nightbeat_domain::{HeartbeatId, Outcome, ProjectId, RunId, UnixMicros, Work};
 
 use super::chain::Chain;
 use super::page::{Page, PageRequest};
@@ -10,7 +11,7 @@ use crate::fields::Fields;
 use crate::sql::{Row, Sql};
 
 /// A run that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// Its number in the log of all runs; what was recorded later has a greater number.
     pub id: i64,
@@ -24,9 +25,11 @@ pub struct Run {
     pub outcome: Outcome,
     /// The job's exit code.
     pub exit_code: Option<u8>,
+    /// What it says of its work, where it says anything.
+    pub work: Option<Work>,
 }
 
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "run.id",
     "run.previous",
     "run.rid",
@@ -34,15 +37,19 @@ const COLUMNS: [&str; 7] = [
     "run.ended_at",
     "run.outcome",
     "run.exit_code",
+    "run.work",
 ];
 
 pub(super) const CHAIN: Chain = Chain {
     table: "run",
     head: "newest_run",
     columns: &COLUMNS,
-    bytes: "0",
-    bytes_max: i64::MAX,
+    bytes: "coalesce(length(run.work), 0)",
+    bytes_max: PAGE_WORK_BYTES_MAX,
 };
+
+/// A page ends with the run whose work brings it here.
+const PAGE_WORK_BYTES_MAX: i64 = 4_000_000;
 
 /// The runs of the project's heartbeat, newest first; `None` when the project has no such heartbeat.
 pub fn list(
@@ -54,6 +61,26 @@ pub fn list(
     CHAIN.page(sql, (project, heartbeat), page, read)
 }
 
+/// The newest runs from `newest` on, as far as a later one is held against them; the oldest first. One whose
+/// work cannot be read counts as one that said nothing: the list of runs says what is wrong with it.
+pub(crate) fn past(
+    sql: &mut dyn Sql,
+    heartbeat: HeartbeatId,
+    newest: Option<i64>,
+) -> Result<Vec<PastRun>> {
+    let rows = CHAIN.walk(sql, heartbeat, newest, PAST_RUNS)?;
+    let past = |row: &Row| {
+        let fields = Fields::new(&COLUMNS, row);
+        Ok(PastRun {
+            started_at: fields.get("run.started_at")?,
+            ended_at: fields.get("run.ended_at")?,
+            outcome: fields.code("run.outcome", codec::outcome)?,
+            work: fields.json_or_null("run.work").unwrap_or_default(),
+        })
+    };
+    rows.iter().rev().map(past).collect()
+}
+
 fn read(row: &Row) -> Result<Run> {
     let fields = Fields::new(&COLUMNS, row);
     Ok(Run {
@@ -63,5 +90,6 @@ fn read(row: &Row) -> Result<Run> {
         ended_at: fields.get("run.ended_at")?,
         outcome: fields.code("run.outcome", codec::outcome)?,
         exit_code: fields.int_or_null("run.exit_code")?,
+        work: fields.json_or_null("run.work")?,
     })
 }

@@ -1,11 +1,13 @@
 //! One transaction on the hot path: what the domain decides of signals and deadlines, carried out on an
 //! engine's rows.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use nightbeat_domain::{
-    Effects, HeartbeatId, IgnoredBecause, ProjectId, Surroundings, UnixMicros, elapse, observe,
+    Effects, HeartbeatId, IgnoredBecause, ProjectId, Signal, Surroundings, UnixMicros, elapse,
+    observe, work,
 };
 
 use super::Done;
@@ -13,6 +15,7 @@ use super::engine::{Loaded, Opening, Rows};
 use super::memory::Shared;
 use crate::broken::{self, Marker};
 use crate::codec::{self, short};
+use crate::control::runs;
 use crate::effects;
 use crate::{Arrival, NewHeartbeat, Recorded, Result, Target, Watched};
 
@@ -102,26 +105,13 @@ impl<'t, 'm> Hot<'t, 'm> {
         heartbeat: HeartbeatId,
         arrival: &Arrival,
     ) -> Result<Option<IgnoredBecause>> {
+        let signal = self.weighed(heartbeat, arrival)?;
         let signal_row = self.shared.next.signal;
         self.shared.next.signal += 1;
         let Some(loaded) = self.loaded.get_mut(&heartbeat).and_then(Option::as_mut) else {
             return Ok(None);
         };
-        let filtered = loaded.settings.post_only
-            && arrival.method != "POST"
-            && arrival.signal.ignored.is_none();
-        let observed = if filtered {
-            let mut signal = arrival.signal.clone();
-            signal.ignored = Some(IgnoredBecause::Method);
-            observe(heartbeat, &loaded.settings, &mut loaded.state, &signal)
-        } else {
-            observe(
-                heartbeat,
-                &loaded.settings,
-                &mut loaded.state,
-                &arrival.signal,
-            )
-        };
+        let observed = observe(heartbeat, &loaded.settings, &mut loaded.state, &signal);
         self.rows.insert_signal(
             signal_row,
             heartbeat,
@@ -133,6 +123,31 @@ impl<'t, 'm> Hot<'t, 'm> {
         loaded.changed = true;
         self.carry_out(heartbeat, &observed.effects)?;
         Ok(observed.ignored)
+    }
+
+    /// The signal, with what the heartbeat's own settings make of it: whether it counts, and which rules its
+    /// run does not keep.
+    fn weighed<'a>(
+        &mut self,
+        heartbeat: HeartbeatId,
+        arrival: &'a Arrival,
+    ) -> Result<Cow<'a, Signal>> {
+        let mut signal = Cow::Borrowed(&arrival.signal);
+        let Some(loaded) = self.loaded.get(&heartbeat).and_then(Option::as_ref) else {
+            return Ok(signal);
+        };
+        if loaded.settings.post_only && arrival.method != "POST" && signal.ignored.is_none() {
+            signal.to_mut().ignored = Some(IgnoredBecause::Method);
+        }
+        if !work::is_judged(&loaded.settings, &loaded.state, &signal) {
+            return Ok(signal);
+        }
+        let past = runs::past(self.rows.sql()?, heartbeat, loaded.newest_run)?;
+        let broken = work::broken_rules(&loaded.settings, &loaded.state, &signal, &past);
+        if !broken.is_empty() {
+            signal.to_mut().broken_rules.extend(broken);
+        }
+        Ok(signal)
     }
 
     /// Judges a heartbeat, and says when to look at it again.

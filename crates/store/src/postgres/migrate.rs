@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "first",
@@ -36,6 +36,11 @@ const MIGRATIONS: [Migration; 2] = [
         version: 2,
         name: "handed_over",
         sql: include_str!("../migrations/postgres/0002_handed_over.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "work",
+        sql: include_str!("../migrations/postgres/0003_work.sql"),
     },
 ];
 

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
 use super::portable::failed;
-use crate::codec::{Columns, broken, ignored_code, kind_code, metrics_json, outcome_code, short};
+use crate::codec::{
+    Columns, broken, ignored_code, kind_code, metrics_json, outcome_code, short, work_json,
+};
 use crate::hot::{Loaded, Shared};
 use crate::{Arrival, Result, StoreError, Watched};
 
@@ -189,8 +191,8 @@ pub(super) fn insert_signal(
 }
 
 const INSERT_RUN: &str = "
-INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code, work)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 pub(super) fn insert_run(
     connection: &Connection,
@@ -210,6 +212,7 @@ pub(super) fn insert_run(
             run.ended_at.0,
             outcome_code(run.outcome),
             run.exit_code,
+            work_json(run.work.as_deref())?,
         ])
         .map_err(failed)?;
     Ok(())

@@ -179,6 +179,7 @@ fn runs_are_listed_newest_first_a_page_at_a_time(engine: Engine) {
         ended_at: at(id + 1),
         outcome: Outcome::Failed,
         exit_code: Some(3),
+        work: None,
     };
     assert_eq!(page.items, [run(10), run(8), run(6)]);
     let page = list(next_page(3, page.next));

@@ -265,6 +265,7 @@ pub(crate) fn state() -> State {
         incident: None,
         moved: None,
         held_until: None,
+        speaks: false,
     }
 }
 

@@ -6,7 +6,6 @@ use nightbeat_domain::{IncidentId, LastRun, Settings};
 use nightbeat_store::control::heartbeats::{self, Details, Unreadable};
 use nightbeat_store::control::{Routing, SLUG_CHARS_MAX, is_slug};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -64,9 +63,8 @@ pub(in crate::api) struct Heartbeat {
     repeat_after: Option<u64>,
     /// Only signals sent with POST count.
     post_only: bool,
-    /// What must hold for a run to be ok. Always empty in this version.
-    #[schema(value_type = Vec<Object>, max_items = 0)]
-    rules: Vec<Value>,
+    /// What must hold for a run to be ok, each a rule such as `files_total > 0`.
+    rules: Vec<String>,
     /// Where its alerts go.
     channels: Channels,
     /// What it is now.
@@ -199,10 +197,10 @@ pub(in crate::api) struct HeartbeatEdit {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     post_only: Option<bool>,
-    /// What must hold for a run to be ok. This version takes only an empty list.
+    /// What must hold for a run to be ok, each a rule such as `files_total > 0`.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<Object>>, max_items = 0, nullable = false)]
-    rules: Option<Value>,
+    #[schema(nullable = false)]
+    rules: Option<Vec<String>>,
     /// Where its alerts go.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -250,16 +248,6 @@ impl HeartbeatEdit {
 
     /// The settings `old` with these changes.
     pub(in crate::api) fn settings(&self, old: &Settings) -> Result<Settings, Problem> {
-        if self
-            .rules
-            .as_ref()
-            .is_some_and(|rules| *rules != Value::Array(Vec::new()))
-        {
-            return Err(Problem::field(
-                "rules",
-                "rules are not supported by this version",
-            ));
-        }
         let mut new = old.clone();
         let span = Duration::from_secs;
         set(&mut new.schedule, self.schedule.clone().map(|it| it.0));
@@ -275,6 +263,7 @@ impl HeartbeatEdit {
         set(&mut new.remind_never_started, self.remind_never_started);
         new.repeat_after = self.repeat_after.map(span).of(new.repeat_after);
         set(&mut new.post_only, self.post_only);
+        set(&mut new.rules, self.rules.clone());
         Ok(new.checked()?)
     }
 
@@ -386,7 +375,7 @@ impl Heartbeat {
             remind_never_started: settings.remind_never_started,
             repeat_after: settings.repeat_after.map(|span| span.as_secs()),
             post_only: settings.post_only,
-            rules: Vec::new(),
+            rules: settings.rules.clone(),
             channels: Channels::from(&details.channels),
             status: found.status(viewer.now).into(),
             problem: problem(&found.unreadable),

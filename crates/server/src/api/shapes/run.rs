@@ -1,5 +1,9 @@
 //! Runs.
 
+use std::collections::BTreeMap;
+
+use nightbeat_domain::Severity;
+use nightbeat_evidence::{Evidence, Telltale};
 use nightbeat_store::control::runs;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +33,27 @@ pub(in crate::api) struct Run {
     /// The job's exit code, where it was told.
     #[schema(required)]
     exit_code: Option<u8>,
+    /// Numbers that it reported itself.
+    metrics: BTreeMap<String, f64>,
+    /// What its output says that each tool did; `null`: nothing was recognised in it.
+    #[schema(required, value_type = Option<Vec<Object>>)]
+    evidence: Option<Vec<Evidence>>,
+    /// Lines of its output that give something away.
+    #[schema(value_type = Vec<Object>)]
+    telltales: Vec<Telltale>,
+    /// Rules that it did not keep.
+    broken_rules: Vec<BrokenRule>,
+}
+
+/// A rule that a run did not keep.
+#[derive(Debug, Serialize, ToSchema)]
+struct BrokenRule {
+    /// The rule.
+    rule: String,
+    /// `failure`: the run counts as failed; `warning`: it counts as done, with a warning.
+    severity: &'static str,
+    /// What was seen, and what is usual.
+    text: String,
 }
 
 /// How a run ended.
@@ -45,7 +70,16 @@ pub(super) enum Outcome {
 
 impl From<runs::Run> for Run {
     fn from(run: runs::Run) -> Self {
+        let work = run.work.unwrap_or_default();
+        let metrics = work.metrics.into_iter();
+        let (evidence, telltales) = work
+            .reading
+            .map_or((None, Vec::new()), |it| (Some(it.evidence), it.telltales));
         Self {
+            metrics: metrics.map(|it| (it.name, it.value)).collect(),
+            evidence: evidence.filter(|evidence| !evidence.is_empty()),
+            telltales,
+            broken_rules: work.broken_rules.into_iter().map(BrokenRule::from).collect(),
             id: run.id,
             rid: run.rid.map(|rid| rid.0),
             started_at: run.started_at.map(Time::from),
@@ -53,6 +87,19 @@ impl From<runs::Run> for Run {
             duration: seconds(run.started_at, run.ended_at),
             outcome: run.outcome.into(),
             exit_code: run.exit_code,
+        }
+    }
+}
+
+impl From<nightbeat_domain::BrokenRule> for BrokenRule {
+    fn from(broken: nightbeat_domain::BrokenRule) -> Self {
+        Self {
+            rule: broken.rule,
+            severity: match broken.severity {
+                Severity::Warning => "warning",
+                Severity::Failure => "failure",
+            },
+            text: broken.explanation,
         }
     }
 }
