@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightbeat_calendar::Schedule;
+use nightbeat_evidence::rules::RuleSet;
 use serde::{Deserialize, Serialize};
 
 use crate::time::seconds;
@@ -81,8 +82,8 @@ impl Settings {
         self.max_run_time.unwrap_or(self.grace)
     }
 
-    /// The settings, if every value is within its bounds.
-    pub fn checked(self) -> Result<Self, SettingsError> {
+    /// The settings, if every value is within its bounds; the rules in their canonical words.
+    pub fn checked(mut self) -> Result<Self, SettingsError> {
         span("grace", self.grace)?;
         for (field, value) in [
             ("max_run_time", self.max_run_time),
@@ -98,6 +99,11 @@ impl Settings {
                 problem: "each is an exit code from 1 to 255".to_owned(),
             });
         }
+        let rules = RuleSet::parse(&self.rules).map_err(|error| SettingsError {
+            field: "rules",
+            problem: error.to_string(),
+        })?;
+        self.rules = rules.texts();
         Ok(self)
     }
 }

@@ -179,7 +179,7 @@ fn wrong_fields() -> Vec<Bad> {
         ("manual_resume", json!(1)),
         ("remind_never_started", json!(null)),
         ("post_only", json!([])),
-        ("rules", json!([{"rule": "files_total > 0"}])),
+        ("rules", json!(["files_total > "])),
         ("rules", json!({})),
         ("rules", json!(null)),
         ("rules", json!("")),
