@@ -1,5 +1,4 @@
 //! The inputs that fuzzing starts from, and what it once found, through the checks of the fuzz target.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::path::Path;
 

@@ -472,9 +472,10 @@ fn evidence_and_telltales_are_bounded_and_nothing_is_lost_from_the_sum() {
     let sum = reading.sum().unwrap();
     assert_eq!(sum.files_total, Some(2 * runs));
     assert_eq!(sum.bytes_total, Some(3 * runs + 10_240));
-    let body: String = (0..1000)
+    let lines: Vec<String> = (0..1000)
         .map(|at| format!("prog{at}: x: Permission denied\n"))
         .collect();
+    let body = lines.concat();
     let reading = read(body.as_bytes(), None);
     assert!(reading.telltales.len() <= TELLTALES_MAX + 17);
     let times: u64 = reading

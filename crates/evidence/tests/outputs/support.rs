@@ -58,7 +58,7 @@ impl Sample {
 
 /// Evidence in one line: `rsync files=13 changed=13 bytes=312013`.
 fn said(evidence: &Evidence) -> String {
-    let mut said = evidence.tool.name().to_owned();
+    let mut said = vec![evidence.tool.name().to_owned()];
     let numbers = [
         ("files", evidence.files_total),
         ("changed", evidence.files_changed),
@@ -68,24 +68,20 @@ fn said(evidence: &Evidence) -> String {
         ("errors", evidence.errors),
         ("warnings", evidence.warnings),
     ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            said += &format!(" {name}={number}");
-        }
-    }
-    if let Some(dry_run) = evidence.dry_run {
-        said += &format!(" dry={dry_run}");
-    }
-    if let Some(duration) = evidence.duration {
-        said += &format!(" s={duration:.2}");
-    }
-    if let Some(snapshot) = &evidence.snapshot {
-        said += &format!(" id={snapshot}");
-    }
-    if let Some(version) = &evidence.version {
-        said += &format!(" v{version}");
-    }
-    said
+    let known = numbers
+        .iter()
+        .filter_map(|(name, number)| Some(format!("{name}={}", (*number)?)));
+    said.extend(known);
+    said.extend(evidence.dry_run.map(|dry_run| format!("dry={dry_run}")));
+    said.extend(evidence.duration.map(|duration| format!("s={duration:.2}")));
+    said.extend(
+        evidence
+            .snapshot
+            .iter()
+            .map(|snapshot| format!("id={snapshot}")),
+    );
+    said.extend(evidence.version.iter().map(|version| format!("v{version}")));
+    said.join(" ")
 }
 
 /// All evidence of a reading, and its telltales.
