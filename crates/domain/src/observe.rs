@@ -334,8 +334,8 @@ fn judge(settings: &Settings, signal: &Signal) -> (Outcome, Cause) {
 
 /// Whether the tool whose output came with it means a warning by this exit code (restic 3, rsync 24, borg 1).
 fn means_warning(signal: &Signal) -> bool {
-    let said = signal.reading.as_ref().filter(|it| !it.evidence.is_empty());
-    signal.exit_code.is_some() && said.is_some_and(|it| it.outcome == Said::Warning)
+    let said = signal.reading.as_ref().map(|it| it.outcome);
+    signal.exit_code.is_some() && said == Some(Said::Warning)
 }
 
 /// What an alert about the end of a run can say of its work: the rules that it did not keep, or what the

@@ -17,6 +17,7 @@ mod telltale;
 mod text;
 mod tool;
 mod tools;
+pub mod wrapper;
 
 pub use found::{Evidence, LINE_SHOWN_CHARS_MAX, Outcome, Reading, Telltale, TelltaleKind, Totals};
 pub use reader::{Reader, Stream, read};

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use nightbeat_domain::{
     AlertSnapshot, Cause, ChannelId, Claim, DeliveryId, Gap, HeartbeatId, IgnoredBecause,
-    IncidentId, Outcome, ProjectId, RunId, Settings, SignalKind, State, UnixMicros,
-    Work,
+    IncidentId, Outcome, ProjectId, RunId, Settings, SignalKind, State, UnixMicros, Work,
 };
 
 use crate::Result;

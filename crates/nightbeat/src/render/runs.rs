@@ -30,7 +30,11 @@ pub(crate) fn runs(runs: &[Run], view: &View) -> String {
 fn did(run: &Run) -> String {
     let evidence = run.evidence.iter().flatten();
     let mut parts: Vec<String> = evidence.map(by_tool).collect();
-    parts.extend(run.metrics.iter().map(|(name, value)| format!("{name}={value}")));
+    parts.extend(
+        run.metrics
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
     if parts.is_empty() {
         return NOTHING.to_owned();
     }
@@ -40,7 +44,8 @@ fn did(run: &Run) -> String {
 fn by_tool(evidence: &Evidence) -> String {
     let mut parts = Vec::new();
     let number = |value: Option<u64>, what: &str| value.map(|value| format!("{value} {what}"));
-    let size = |value: Option<u64>, what: &str| value.map(|value| format!("{} {what}", bytes(value)));
+    let size =
+        |value: Option<u64>, what: &str| value.map(|value| format!("{} {what}", bytes(value)));
     parts.extend(number(evidence.files_total, "files"));
     parts.extend(size(evidence.bytes_total, "in all"));
     parts.extend(number(evidence.files_changed, "changed"));
@@ -60,7 +65,10 @@ fn note(run: &Run) -> String {
     let code = run.exit_code.filter(|code| *code != 0);
     let code = code.map(|code| format!("exit {code}"));
     let broken = run.broken_rules.iter().map(|broken| broken.text.clone());
-    code.into_iter().chain(broken).collect::<Vec<_>>().join("; ")
+    code.into_iter()
+        .chain(broken)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// `512 B`, `1.5 GiB`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
-use nightbeat_evidence::{Reader, Reading, Stream};
+use nightbeat_evidence::{Reader, Reading, Stream, wrapper};
 
 use crate::budget::{Budget, Held};
 
@@ -87,10 +87,18 @@ where
         .await
         .unwrap_or(false);
     let said = reader.map(|reader| said(reader, of));
-    SignalBody {
-        reading: said,
-        ..kept.finish(finished, announced)
-    }
+    let mut taken = kept.finish(finished, announced);
+    taken.reading = said.map(|said| of_wrapper(&mut taken).unwrap_or(said));
+    taken
+}
+
+/// What `nightbeat run` read, where the body comes from it: that was the whole output.
+fn of_wrapper(taken: &mut SignalBody) -> Option<Box<Reading>> {
+    let body = taken.kept.as_mut()?;
+    let whole = body.len();
+    let reading = wrapper::take_reading(body);
+    taken.bytes -= (whole - body.len()) as u64;
+    reading.map(Box::new)
 }
 
 fn said(reader: Reader, of: BodyOf) -> Box<Reading> {
@@ -341,13 +349,33 @@ mod tests {
 
     #[tokio::test]
     async fn the_output_of_a_run_is_read_as_a_whole_however_little_of_it_is_kept() {
-        let mut body = vec![b"processed 12 files, 3.000 MiB in 0:01\nsnapshot de13ad41 saved\n".to_vec()];
+        let mut body =
+            vec![b"processed 12 files, 3.000 MiB in 0:01\nsnapshot de13ad41 saved\n".to_vec()];
         body.extend(std::iter::repeat_n(b"a line of the script\n".repeat(50), 5));
         let end = BodyOf::End { exit_code: Some(0) };
         let budget = Budget::new(1_000_000);
         let read = super::read(chunks(body), end, LIMITS, &budget).await;
-        assert!(read.kept.is_some_and(|kept| kept.len() <= LIMITS.kept_bytes));
+        assert!(
+            read.kept
+                .is_some_and(|kept| kept.len() <= LIMITS.kept_bytes)
+        );
         let reading = read.reading.unwrap();
         assert_eq!(reading.evidence[0].files_total, Some(12));
+    }
+
+    #[tokio::test]
+    async fn what_the_wrapper_read_is_believed_and_not_kept_as_output() {
+        let body = b"processed 1 files, 1.000 MiB in 0:01\n\
+            [nightbeat] reading {\"evidence\":[{\"tool\":\"restic\",\"files_total\":12,\"outcome\":\"ok\",\
+            \"line\":\"l\"}],\"outcome\":\"ok\"}\n";
+        let end = BodyOf::End { exit_code: Some(0) };
+        let budget = Budget::new(1_000_000);
+        let read = super::read(chunks(vec![body.to_vec()]), end, LIMITS, &budget).await;
+        assert_eq!(read.reading.unwrap().evidence[0].files_total, Some(12));
+        assert_eq!(
+            read.kept.unwrap(),
+            b"processed 1 files, 1.000 MiB in 0:01\n"
+        );
+        assert_eq!(read.bytes, 37);
     }
 }

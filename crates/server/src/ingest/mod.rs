@@ -18,6 +18,7 @@ use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use nightbeat_domain::{HeartbeatId, IgnoredBecause, Signal, SignalKind, UnixMicros};
+use nightbeat_evidence::{Outcome, Reading, wrapper};
 use nightbeat_store::{Arrival, NewHeartbeat, Target};
 use prometheus_client::metrics::counter::Counter;
 
@@ -180,6 +181,7 @@ fn arrival(
         exit_code,
         query,
     } = url;
+    let reading = reading(kind, body.kept.as_deref(), body.reading);
     Arrival {
         target: whom(target, query.create),
         signal: Signal {
@@ -189,7 +191,7 @@ fn arrival(
             rid: query.rid,
             exit_code,
             metrics: query.metrics,
-            reading: body.reading,
+            reading,
             broken_rules: Vec::new(),
             ignored: looks_only.then_some(IgnoredBecause::Previewer),
         },
@@ -201,6 +203,26 @@ fn arrival(
         user_agent: client::user_agent(headers),
         body: body.kept,
         body_bytes: body.bytes,
+    }
+}
+
+/// What a body says of its run. Where the run failed, `nightbeat run` knows best why.
+fn reading(
+    kind: SignalKind,
+    body: Option<&[u8]>,
+    reading: Option<Box<Reading>>,
+) -> Option<Box<Reading>> {
+    let failed = kind == SignalKind::Fail;
+    match body.filter(|_| failed).and_then(wrapper::notes) {
+        Some(why)
+            if reading
+                .as_ref()
+                .is_none_or(|it| it.outcome != Outcome::Warning) =>
+        {
+            let reading = reading.map_or_else(Reading::default, |it| *it);
+            Some(Box::new(reading.failed_because(why)))
+        }
+        _ => reading,
     }
 }
 

@@ -30,7 +30,8 @@ async fn succeed(api: &Api, job: &Value, minute: u64, output: &str) {
     let mut reader = Reader::new();
     reader.push(Stream::Output, output.as_bytes());
     signal.reading = Some(Box::new(reader.finish(None)));
-    api.record(job, signal, Some(output.as_bytes().to_vec())).await;
+    api.record(job, signal, Some(output.as_bytes().to_vec()))
+        .await;
 }
 
 #[tokio::test]
@@ -82,7 +83,10 @@ async fn a_rule_of_ones_own_is_kept_and_held_against_each_run() {
     let job = api.post("/heartbeats", new).await.is(201);
     assert_eq!(job["rules"], rules);
     succeed(&api, &job, 0, &rsync(90)).await;
-    assert_eq!(api.get("/heartbeats/job").await.is(200)["status"], "warning");
+    assert_eq!(
+        api.get("/heartbeats/job").await.is(200)["status"],
+        "warning"
+    );
     let none = api.patch("/heartbeats/job", json!({"rules": []})).await;
     assert_eq!(none.is(200)["rules"], json!([]));
     succeed(&api, &job, 1, &rsync(90)).await;
@@ -104,7 +108,8 @@ async fn a_rule_that_is_none_is_refused_with_the_place() {
 async fn an_exit_code_that_the_tool_means_as_a_warning_is_one() {
     let api = Api::new().await;
     let job = api.heartbeat("job").await;
-    let output = "file has vanished: \"/home/a/x\"\n".to_owned() + &rsync(120)
+    let output = "file has vanished: \"/home/a/x\"\n".to_owned()
+        + &rsync(120)
         + "rsync warning: some files vanished before they could be transferred (code 24) at main.c(1338) [sender=3.2.7]\n";
     let mut signal = Signal::new(SignalKind::Fail, api.node.now());
     signal.exit_code = Some(24);
@@ -112,5 +117,26 @@ async fn an_exit_code_that_the_tool_means_as_a_warning_is_one() {
     reader.push(Stream::Output, output.as_bytes());
     signal.reading = Some(Box::new(reader.finish(Some(24))));
     api.record(&job, signal, Some(output.into_bytes())).await;
-    assert_eq!(api.get("/heartbeats/job").await.is(200)["status"], "warning");
+    assert_eq!(
+        api.get("/heartbeats/job").await.is(200)["status"],
+        "warning"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_says_what_the_output_says_and_a_strange_exit_code_is_one() {
+    let api = Api::new().await;
+    let job = api.heartbeat("job").await;
+    let output = "cp: error writing '/backup/a': No space left on device\n";
+    let mut signal = Signal::new(SignalKind::Fail, api.node.now());
+    signal.exit_code = Some(3);
+    let mut reader = Reader::new();
+    reader.push(Stream::Output, output.as_bytes());
+    signal.reading = Some(Box::new(reader.finish(Some(3))));
+    api.record(&job, signal, Some(output.as_bytes().to_vec()))
+        .await;
+    assert_eq!(api.get("/heartbeats/job").await.is(200)["status"], "down");
+    let incidents = api.get("/heartbeats/job/incidents").await.is(200);
+    let text = items(&incidents)[0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("No space left on device"), "{text}");
 }

@@ -79,7 +79,11 @@ impl From<runs::Run> for Run {
             metrics: metrics.map(|it| (it.name, it.value)).collect(),
             evidence: evidence.filter(|evidence| !evidence.is_empty()),
             telltales,
-            broken_rules: work.broken_rules.into_iter().map(BrokenRule::from).collect(),
+            broken_rules: work
+                .broken_rules
+                .into_iter()
+                .map(BrokenRule::from)
+                .collect(),
             id: run.id,
             rid: run.rid.map(|rid| rid.0),
             started_at: run.started_at.map(Time::from),

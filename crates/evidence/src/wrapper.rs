@@ -1,0 +1,87 @@
+//! What `nightbeat run` adds to a job's output: lines of its own, and what it read in the whole of it.
+
+use crate::{Outcome, Reading};
+
+/// Stands before each line of the wrapper.
+pub const NOTE_TAG: &str = "[nightbeat] ";
+
+/// Stands before the reading, one line of JSON: the last line of a body.
+pub const READING_TAG: &str = "[nightbeat] reading ";
+
+/// How much of the wrapper's lines says why a run failed, in characters.
+const WHY_CHARS_MAX: usize = 600;
+
+/// Takes the wrapper's reading out of a body, where it ends with one: nobody wants to look at it, and it is of
+/// the whole output, of which the body may hold only a part.
+pub fn take_reading(body: &mut Vec<u8>) -> Option<Reading> {
+    let end = body.trim_ascii_end().len();
+    let begin = body[..end]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let json = body[begin..end].strip_prefix(READING_TAG.as_bytes())?;
+    let reading = serde_json::from_slice(json).ok()?;
+    body.truncate(begin);
+    Some(reading)
+}
+
+/// What the wrapper's own lines say of a run that failed, in one sentence.
+pub fn notes(body: &[u8]) -> Option<String> {
+    let lines = body.split(|byte| *byte == b'\n');
+    let ours = lines.filter_map(|line| line.strip_prefix(NOTE_TAG.as_bytes()));
+    let told: Vec<_> = ours.map(String::from_utf8_lossy).collect();
+    let told = told.join("; ");
+    let told: String = told.trim().chars().take(WHY_CHARS_MAX).collect();
+    (!told.is_empty()).then_some(told)
+}
+
+impl Reading {
+    /// The same, of a run that the wrapper says has failed, for this reason.
+    #[must_use]
+    pub fn failed_because(mut self, why: String) -> Self {
+        self.outcome = Outcome::Failed;
+        self.why = Some(why);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Evidence, Tool};
+
+    fn reading() -> Reading {
+        let mut evidence = Evidence::new(Tool::Restic);
+        evidence.files_total = Some(12);
+        Reading {
+            evidence: vec![evidence],
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn the_reading_comes_out_of_the_body_and_the_rest_stays() {
+        let json = serde_json::to_string(&reading()).unwrap();
+        let mut body = format!("one\n[nightbeat] a note\n{READING_TAG}{json}\n").into_bytes();
+        assert_eq!(take_reading(&mut body), Some(reading()));
+        assert_eq!(body, b"one\n[nightbeat] a note\n");
+        assert_eq!(notes(&body).as_deref(), Some("a note"));
+    }
+
+    #[test]
+    fn what_is_no_reading_stays_where_it_is() {
+        for body in [
+            "",
+            "\n",
+            "one\ntwo\n",
+            "[nightbeat] reading {\"evidence\":3}\n",
+            "[nightbeat] reading ",
+            "[nightbeat] reading {}\nand more\n",
+        ] {
+            let mut bytes = body.as_bytes().to_vec();
+            assert_eq!(take_reading(&mut bytes), None, "{body:?}");
+            assert_eq!(bytes, body.as_bytes());
+        }
+        assert_eq!(notes(b"a line\n"), None);
+    }
+}
