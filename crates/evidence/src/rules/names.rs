@@ -5,6 +5,9 @@ use super::{Builtin, Field, Unit};
 /// How alike two words must be for a guess, from 0 to 1.
 const ALIKE: f64 = 0.6;
 
+/// How much of a word its beginning must be to stand for it, in bytes.
+const BEGINNING_BYTES_MIN: usize = 3;
+
 /// Words that people use for fields.
 const OTHER_WORDS: [(&str, &str); 24] = [
     ("files", "files_total"),
@@ -83,9 +86,14 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<Strin
     {
         return Some((*meant).to_owned());
     }
+    let word = word.to_lowercase();
     let likeness = |name: &str| {
-        let bare = name.split('(').next().unwrap_or(name);
-        strsim::normalized_damerau_levenshtein(word, bare)
+        let name = name.to_lowercase();
+        let bare = name.split('(').next().unwrap_or(&name);
+        // Who stops early means the rest: warn, dur.
+        let begins = word.len() >= BEGINNING_BYTES_MIN && bare.starts_with(&word);
+        let likeness = strsim::normalized_damerau_levenshtein(&word, bare);
+        likeness.max(if begins { ALIKE } else { 0.0 })
     };
     known
         .into_iter()

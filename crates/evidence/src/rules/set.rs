@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amount, Base, Builtin, Condition, Field, RULES_MAX, Rule, RuleSetError, Statement, Switch,
-    Test, Tuning,
+    Amount, Base, Builtin, Condition, Field, RULES_MAX, Rule, RuleError, RuleSetError, Statement,
+    Switch, Test, Tuning,
 };
 use crate::Severity;
 
@@ -31,6 +31,20 @@ impl RuleSet {
         Ok(Self {
             rules: rules.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Reads what can be read of a stored list, which a newer version may have written, and says what cannot,
+    /// each with its place in the list. What cannot be read judges nothing; all else does.
+    pub fn readable<T: AsRef<str>>(texts: &[T]) -> (Self, Vec<(usize, RuleError)>) {
+        let mut rules = Vec::new();
+        let mut errors = Vec::new();
+        for (index, text) in texts.iter().enumerate().take(RULES_MAX) {
+            match Rule::parse(text.as_ref()) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => errors.push((index, error)),
+            }
+        }
+        (Self { rules }, errors)
     }
 
     /// The rules, in their order.

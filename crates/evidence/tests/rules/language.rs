@@ -149,7 +149,7 @@ const REFUSED: [(&str, &str, &str, Option<&str>); 45] = [
         None,
     ),
     ("bytes_total > 5 M", "M", "M is no unit", Some("MiB")),
-    ("bytes_total > 5 gbi", "gbi", "gbi is no unit", Some("GB")),
+    ("bytes_total > 5 gbi", "gbi", "gbi is no unit", Some("GiB")),
     (
         "bytes_total > 5 GiB 3 MiB",
         "MiB",
@@ -293,6 +293,15 @@ fn a_list_of_rules_has_limits() {
         error.to_string().starts_with("rule 2: file is no field"),
         "{error}"
     );
+}
+
+#[test]
+fn of_a_list_by_a_newer_version_is_kept_what_can_be_read() {
+    let stored = ["builtin all off", "moon_phase == full", "files_total > 0"];
+    let (rules, errors) = RuleSet::readable(&stored);
+    assert_eq!(rules.texts(), ["builtin all off", "files_total > 0"]);
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].0, 1);
 }
 
 #[test]
