@@ -102,7 +102,7 @@ fn one_of_several_sources_is_empty() {
     // A source that is always empty is left alone after the five nights on which it was pointed out.
     let mut history = History::default();
     for night in 0..10 {
-        let expected = if night < 5 { 1 } else { 0 };
+        let expected = usize::from(night < 5);
         assert_eq!(judged(&half, &history).len(), expected, "night {night}");
         history.push(&half, &RuleSet::default());
     }
