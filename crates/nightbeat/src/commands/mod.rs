@@ -18,6 +18,8 @@ mod delete;
 mod deliveries;
 #[cfg(feature = "full")]
 mod edit;
+#[cfg(feature = "full")]
+mod evidence;
 mod flush;
 #[cfg(feature = "full")]
 mod incidents;

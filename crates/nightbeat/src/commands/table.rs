@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{channel, config, create, db, delete, deliveries, edit, incidents, init, list, log, login, pause, resume, runs, schedule, serve, show};
+use super::{channel, config, create, db, delete, deliveries, edit, evidence, incidents, init, list, log, login, pause, resume, runs, schedule, serve, show};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -21,6 +21,7 @@ pub(crate) enum Full {
     Delete(delete::Delete),
     Log(log::Log),
     Runs(runs::Runs),
+    Evidence(evidence::ShowEvidence),
     Incidents(incidents::Incidents),
     #[command(subcommand)]
     Channel(channel::Channel),
@@ -51,6 +52,7 @@ impl Full {
             Self::Delete(delete) => delete.run(session),
             Self::Log(log) => log.run(session),
             Self::Runs(runs) => runs.run(session),
+            Self::Evidence(evidence) => evidence.run(session),
             Self::Incidents(incidents) => incidents.run(session),
             Self::Channel(channel) => channel.run(session),
             Self::Deliveries(deliveries) => deliveries.run(session),

@@ -6,6 +6,7 @@
 mod admin;
 mod channels;
 mod connection;
+mod evidence;
 mod handbook;
 mod heartbeats;
 mod incidents;
