@@ -16,7 +16,11 @@ pub(crate) fn check(input: &[u8]) {
     judged_as_it_says(&whole, exit_code);
     stored_and_read_again(&whole);
     let chunk_bytes = 1 + usize::from(how & 0x7f);
-    assert_eq!(in_chunks(output, chunk_bytes, exit_code), whole, "in chunks of {chunk_bytes}");
+    assert_eq!(
+        in_chunks(output, chunk_bytes, exit_code),
+        whole,
+        "in chunks of {chunk_bytes}"
+    );
     let _ = on_two_streams_with_a_part_missing(output, chunk_bytes, exit_code);
 }
 
@@ -55,8 +59,15 @@ fn within_bounds(reading: &Reading) {
         assert!(!line.contains(['\n', '\r', '\u{1b}']), "{line:?}");
     }
     for one in &reading.evidence {
-        assert!(one.duration.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0), "{one:?}");
-        assert!(one.metrics.iter().all(|metric| metric.value.is_finite()), "{one:?}");
+        assert!(
+            one.duration
+                .is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0),
+            "{one:?}"
+        );
+        assert!(
+            one.metrics.iter().all(|metric| metric.value.is_finite()),
+            "{one:?}"
+        );
     }
 }
 
@@ -69,7 +80,11 @@ fn judged_as_it_says(reading: &Reading, exit_code: Option<i32>) {
         None | Some(0) => assert_eq!(reading.outcome, worst),
         Some(_) => assert!(reading.outcome >= worst.max(Outcome::Warning)),
     }
-    assert_eq!(reading.why.is_some(), reading.outcome != Outcome::Ok, "{reading:?}");
+    assert_eq!(
+        reading.why.is_some(),
+        reading.outcome != Outcome::Ok,
+        "{reading:?}"
+    );
     assert_eq!(reading.sum().is_some(), !reading.evidence.is_empty());
 }
 
