@@ -155,7 +155,7 @@ fn has(broken: &[BrokenRule], rule: &str) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300,
+        cases: 60,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_123),
         ..ProptestConfig::default()
