@@ -34,6 +34,8 @@ pub(crate) struct Evidence {
 pub(crate) struct Verdict {
     /// Promises that were not kept.
     pub(crate) broken: Vec<String>,
+    /// So many messages came again.
+    pub(crate) repeated: usize,
     /// For people.
     pub(crate) figures: String,
 }
@@ -113,12 +115,16 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
     let signals = signals(evidence, &mut broken);
     let deaths = deaths(evidence, &told, &mut broken);
     let alarms = alarms(evidence, &told, &mut broken);
-    let repeated = repetitions(&evidence.received, &told, &mut broken);
+    let (repeated, repetitions) = repetitions(&evidence.received, &told, &mut broken);
     let figures = format!(
-        "{signals}\n{deaths}\n{alarms}\n{repeated}\n{} broken",
+        "{signals}\n{deaths}\n{alarms}\n{repetitions}\n{} broken",
         broken.len()
     );
-    Verdict { broken, figures }
+    Verdict {
+        broken,
+        repeated,
+        figures,
+    }
 }
 
 /// No acknowledged signal is lost, none with a nonce is there twice, and none is there that nobody sent.
@@ -246,8 +252,8 @@ fn around<'a>(life: &'a Life, one: &Told) -> Vec<&'a Said> {
     life.said.iter().filter(near).collect()
 }
 
-/// A key is one message, however often it comes; what was told alone has one key.
-fn repetitions(received: &[Received], told: &[Told], broken: &mut Vec<String>) -> String {
+/// A key is one message, however often it comes; what was told alone has one key. How many came again.
+fn repetitions(received: &[Received], told: &[Told], broken: &mut Vec<String>) -> (usize, String) {
     let mut contents: BTreeMap<&str, (&Received, usize)> = BTreeMap::new();
     for one in received {
         let (first, times) = contents.entry(one.key()).or_insert((one, 0));
@@ -271,12 +277,13 @@ fn repetitions(received: &[Received], told: &[Told], broken: &mut Vec<String>) -
         }
     }
     let again: usize = contents.values().map(|(_, times)| times - 1).sum();
-    format!(
+    let figures = format!(
         "{} messages arrived, {again} of them repetitions with the key of the first; {} parts of digests came \
          again in another one",
         received.len(),
         moved(told)
-    )
+    );
+    (again, figures)
 }
 
 /// How often something stood in one digest and in another one: such a digest is another message.
@@ -289,11 +296,14 @@ fn moved(told: &[Told]) -> usize {
     keys.values().map(|keys| keys.len() - 1).sum()
 }
 
-/// What a message says, without when it was sent.
+/// What a message says, without when it was sent, and by whom: each of these nodes has a public URL of its own.
 fn said(one: &Received) -> Value {
     let mut body = one.body.clone();
-    if let Some(fields) = body.as_object_mut() {
-        fields.remove("sent_at");
+    body["sent_at"].take();
+    let together = body["heartbeats"].as_array().map_or(0, Vec::len);
+    for part in 0..together {
+        body["heartbeats"][part]["heartbeat"]["url"].take();
     }
+    body["heartbeat"]["url"].take();
     body
 }

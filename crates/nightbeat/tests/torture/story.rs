@@ -83,6 +83,7 @@ pub(crate) async fn live(plan: Plan) {
     let verdict = checker::check(&evidence);
     println!("{}", verdict.figures);
     assert!(verdict.broken.is_empty(), "{:#?}", verdict.broken);
+    assert!(verdict.repeated > 0, "nothing shows with which key");
 }
 
 /// Creates the heartbeats. Who dies when is decided here.

@@ -4,13 +4,19 @@ use std::net::SocketAddr;
 
 use nightbeat_testkit::postgres::{Cluster, Settings};
 use nightbeat_testkit::proxy::{Proxy, Target};
-use nightbeat_testkit::{Admin, Binary, Receiver, Setup};
+use nightbeat_testkit::{Admin, Behaviour, Binary, Receiver, Setup};
 
 /// How many nodes there are.
 pub(crate) const NODES: usize = 3;
 
 /// The database in the cluster; every cluster has it.
 const DATABASE: &str = "postgres";
+
+/// The receiver takes one message in so many and does not say so: it is sent again.
+const FORGETS_ONE_IN: u32 = 3;
+
+/// It does so for so many messages, which are more than there are.
+const FORGETFUL_FOR: u32 = 100_000;
 
 /// A node, and the way from it to the database, which is its alone.
 pub(crate) struct Node {
@@ -49,6 +55,13 @@ impl World {
         }
         let admin = first.unwrap();
         let receiver = Receiver::start().await;
+        receiver.next((0..FORGETFUL_FOR).map(|message| {
+            if message % FORGETS_ONE_IN == 1 {
+                Behaviour::Reset
+            } else {
+                Behaviour::Take
+            }
+        }));
         admin.webhook("pager", &receiver.url()).await;
         Self {
             nodes,
