@@ -124,8 +124,10 @@ const WORDS: [&str; 98] = [
 ];
 
 /// The words of the other tools, which are frequent in others' output, too.
-const FREQUENT_WORDS: [&str; 28] = [
+const FREQUENT_WORDS: [&str; 30] = [
     // snapraid
+    "Self test...",
+    "Loading state from ",
     "Everything OK",
     "No error detected",
     "Nothing to do",

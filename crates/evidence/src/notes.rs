@@ -91,6 +91,7 @@ pub(crate) struct Notes {
     pub(crate) borg: tools::borg::State,
     pub(crate) dumps: tools::dumps::State,
     pub(crate) rclone: tools::rclone::State,
+    pub(crate) rsync: tools::rsync::State,
 }
 
 impl Notes {

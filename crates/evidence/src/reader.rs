@@ -118,7 +118,13 @@ fn note_json(notes: &mut Notes, json: &Value, text: &str) {
 
 fn note_text(notes: &mut Notes, line: &str) {
     let (stamp, text) = without_log_prefix(line);
-    tools::line(notes, &Line { text, stamp });
+    let slashed = stamp.is_some() && line.trim_start_matches('[').as_bytes().get(4) == Some(&b'/');
+    let line = Line {
+        text,
+        stamp,
+        slashed,
+    };
+    tools::line(notes, &line);
     telltale::look(notes, text);
 }
 

@@ -110,6 +110,11 @@ fn is_error_place(before: &str, phrase: &str) -> bool {
 /// What depends on more than the phrase.
 fn refined(line: &str, phrase: &str, kind: Kind, outcome: Outcome) -> Option<(Kind, Outcome)> {
     match phrase {
+        // PostgreSQL says so of `DROP TABLE IF EXISTS`.
+        "does not exist, skipping" => (!line.contains("NOTICE:")).then_some((kind, outcome)),
+        // SQL has syntax errors, too; a shell's are "unexpected".
+        "yntax error" => line.contains("unexpected").then_some((kind, outcome)),
+        "special device " => line.contains(" does not exist").then_some((kind, outcome)),
         ": not found" => missing_command(line).map(|_| (kind, outcome)),
         // rsync cannot find a source. It says so of the destination, too, which is worse or mended.
         "link_stat " | "change_dir " => {
@@ -305,6 +310,8 @@ mod tests {
             "error: page: not found",
             "GET /x HTTP/1.1: not found",
             "Killed Process.mp3",
+            "psql:x.sql:1: NOTICE:  table \"t\" does not exist, skipping",
+            "ERROR:  syntax error at or near \"SELEC\"",
             "link_stat of everything",
             "[Errno x] what",
             "",

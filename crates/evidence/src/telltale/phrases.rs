@@ -23,7 +23,7 @@ pub(super) type Phrase = (&'static str, TelltaleKind, Outcome, At);
 
 use Outcome::{Failed, Ok as Fine, Warning};
 
-pub(super) const PHRASES: [Phrase; 108] = [
+pub(super) const PHRASES: [Phrase; 111] = [
     ("o space left on device", NoSpaceLeft, Failed, At::Error),
     ("isk quota exceeded", NoSpaceLeft, Failed, At::Error),
     (
@@ -121,9 +121,12 @@ pub(super) const PHRASES: [Phrase; 108] = [
         Failed,
         At::Any,
     ),
-    ("is not mounted", NotMounted, Failed, At::Any),
+    ("special device ", NotMounted, Failed, At::Any),
+    ("wrong fs type, bad option", NotMounted, Failed, At::Any),
+    ("mount error(", NotMounted, Failed, At::Error),
+    ("is not mounted", NotMounted, Warning, At::Any),
     ("not mounted or bad option", NotMounted, Failed, At::Any),
-    ("is not a mountpoint", NotMounted, Failed, At::Any),
+    ("is not a mountpoint", NotMounted, Warning, At::Any),
     ("mount point does not exist", NotMounted, Failed, At::Any),
     ("Stale file handle", StaleHandle, Failed, At::Error),
     ("Stale NFS file handle", StaleHandle, Failed, At::Error),

@@ -14,7 +14,9 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         let draft = notes.open(Tool::Borgmatic);
         draft.show(text);
         draft.complete = true;
-    } else if text.ends_with(": An error occurred") {
+    } else if text.ends_with(".yaml: An error occurred")
+        || text.ends_with(".yml: An error occurred")
+    {
         notes.stop(Tool::Borgmatic, "an error occurred", text);
     } else if text.ends_with(": Error running actions for repository")
         || text.contains("No valid configuration files found")

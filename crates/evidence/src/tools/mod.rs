@@ -9,7 +9,7 @@ mod kopia;
 mod pg_basebackup;
 pub(crate) mod rclone;
 mod restic;
-mod rsync;
+pub(crate) mod rsync;
 mod snapraid;
 mod sqlite3;
 mod tar;
@@ -25,6 +25,8 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
     /// The time at its start, if there was one, in seconds.
     pub(crate) stamp: Option<f64>,
+    /// Whether that was written as Go programs do: `2026/11/22 11:19:51`.
+    pub(crate) slashed: bool,
 }
 
 /// The tools' readers of lines, in the order in which they are asked. The first that knows a line has it.

@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::Tool;
+use crate::found::add;
 use crate::notes::Notes;
 use crate::text::{after, whole};
 
@@ -20,8 +21,10 @@ fn said(notes: &mut Notes, message: &str, text: &str) {
         .or_else(|| message.strip_prefix("fatal: "))
     {
         notes.stop(Tool::PgBasebackup, why, text);
-    } else if let Some(why) = message.strip_prefix("warning: ") {
-        notes.warning(Tool::PgBasebackup, why, text);
+    } else if message.starts_with("warning: ") {
+        // Counted, not judged by.
+        let draft = notes.open(Tool::PgBasebackup);
+        add(&mut draft.evidence.warnings, Some(1));
     } else {
         let draft = notes.open(Tool::PgBasebackup);
         draft.show(text);

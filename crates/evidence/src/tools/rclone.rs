@@ -40,12 +40,12 @@ struct Numbers {
 }
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
-    if let Some((level, message)) = log_line(line.text) {
+    if let Some((level, message)) = log_line(line.text).filter(|_| line.slashed) {
         notes.rclone.stamp = line.stamp;
         return logged(notes, level, message, line.text);
     }
     let text = line.text;
-    if line.stamp.is_some() && text.starts_with("Failed to ") {
+    if line.slashed && is_failure(text) {
         failed(notes, text);
         return true;
     }
@@ -56,6 +56,12 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         return true;
     }
     in_block(notes, text)
+}
+
+/// `Failed to copy: directory not found`, `Failed to sync with 5 errors: last error was: …`
+fn is_failure(text: &str) -> bool {
+    let rest = after(text, "Failed to ").and_then(|rest| rest.split_once(':'));
+    rest.is_some_and(|(verb, _)| !verb.contains(' ') || verb.contains(" with "))
 }
 
 /// `INFO  : f1.bin: Copied (new)`: the level and the message. The name of the level fills six columns.

@@ -17,16 +17,13 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         notes.stop(Tool::Restic, why, text);
     } else if text.starts_with("Files: ") && text.ends_with(" unmodified") {
         files(notes, text);
-    } else if text.starts_with("processed ") && text.contains(" files, ") {
+    } else if text.starts_with("processed ") && text.contains(" files, ") && took(text).is_some() {
         processed(notes, text);
     } else if let Some(rest) = added(text) {
         let draft = notes.open(Tool::Restic);
         draft.evidence.bytes_added = size(rest, Kilo::Binary);
         draft.evidence.dry_run = Some(text.starts_with("Would"));
-    } else if let Some(id) = text
-        .strip_prefix("snapshot ")
-        .and_then(|rest| rest.strip_suffix(" saved"))
-    {
+    } else if let Some(id) = saved(text) {
         notes.newest(Tool::Restic).evidence.snapshot = Some(cut(id, 64));
     } else if text.contains(PARTIAL) {
         partial(notes, text);
@@ -62,11 +59,22 @@ fn processed(notes: &mut Notes, text: &str) {
     evidence.files_total = between(text, "processed ", " files").and_then(whole);
     if let Some((_, rest)) = text.split_once(" files, ") {
         evidence.bytes_total = size(rest, Kilo::Binary);
-        evidence.duration = rest
-            .rsplit_once(" in ")
-            .and_then(|(_, time)| clock_duration(time));
     }
+    evidence.duration = took(text);
     draft.complete = true;
+}
+
+/// The time at the end of `processed 13 files, 304.693 KiB in 0:00`.
+fn took(text: &str) -> Option<f64> {
+    let (_, time) = text.rsplit_once(" in ")?;
+    clock_duration(time)
+}
+
+/// The id in `snapshot de13ad41 saved`.
+fn saved(text: &str) -> Option<&str> {
+    let id = text.strip_prefix("snapshot ")?.strip_suffix(" saved")?;
+    let is_id = id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then_some(id)
 }
 
 /// `Added to the repository: 0 B`, `Would add to the repo: …`

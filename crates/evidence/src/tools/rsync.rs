@@ -2,13 +2,19 @@
 //! locale has it, or end in `K`, `M`… with `-h` (1000).
 
 use super::Line;
-use crate::found::{Evidence, Outcome, add};
+use crate::found::{Evidence, Outcome};
 use crate::notes::Notes;
 use crate::text::{Kilo, after, between, size, whole};
 use crate::{Tool, exit};
 
 /// Exit codes of runs that went on to the end, and print their numbers.
 const GOES_ON: [i32; 3] = [23, 24, 25];
+
+/// What was named before the closing lines.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    named_deletions: u64,
+}
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
     let text = line.text;
@@ -31,10 +37,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         return true;
     }
     if text.starts_with("deleting ") || text.starts_with("*deleting ") {
-        // Without `--stats` the deleted files are only named; a folder's name ends in a slash.
+        // Without `--stats` the deleted files are only named; a folder's name ends in a slash. Others say "deleting",
+        // too, so it counts with rsync's closing line.
         if !text.ends_with('/') {
-            let draft = notes.open(Tool::Rsync);
-            add(&mut draft.evidence.deletes, Some(1));
+            notes.rsync.named_deletions += 1;
         }
         return true;
     }
@@ -148,6 +154,11 @@ fn closing(notes: &mut Notes, text: &str) {
     }
     evidence.dry_run = Some(text.ends_with("(DRY RUN)"));
     draft.complete = true;
+    let named = std::mem::take(&mut notes.rsync.named_deletions);
+    let evidence = &mut notes.newest(Tool::Rsync).evidence;
+    if evidence.deletes.is_none() && named > 0 {
+        evidence.deletes = Some(named);
+    }
 }
 
 /// `rsync error: … (code 23) at main.c(1394) [sender=3.5.0]`, or a message about one file.

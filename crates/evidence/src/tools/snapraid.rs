@@ -6,21 +6,31 @@ use crate::found::{Outcome, add};
 use crate::notes::Notes;
 use crate::text::{after, between, cut, whole};
 
+/// How its output begins. Its closing words are everybody's words, so they count only after one of these.
+const BEGINS: [&str; 3] = [
+    "Self test...",
+    "Loading state from ",
+    "SnapRAID status report:",
+];
+
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
     let text = line.text;
+    let known = notes.known(Tool::Snapraid).is_some();
+    if BEGINS.iter().any(|begin| text.starts_with(begin)) {
+        if !known {
+            notes.open(Tool::Snapraid).show(text);
+        }
+        return true;
+    }
     match text {
-        "Everything OK" | "No error detected." | "Nothing to do" => {
+        "Everything OK" | "No error detected." | "Nothing to do" if known => {
             let draft = notes.open(Tool::Snapraid);
             draft.show(text).errors = Some(0);
             draft.complete = true;
             return true;
         }
-        "There are differences!" | "No differences" => {
+        "There are differences!" | "No differences" if known => {
             notes.newest(Tool::Snapraid).complete = true;
-            return true;
-        }
-        "SnapRAID status report:" => {
-            notes.open(Tool::Snapraid).show(text);
             return true;
         }
         _ => {}
@@ -29,7 +39,7 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         notes.stop(Tool::Snapraid, "all files of a disk are missing", text);
     } else if text.starts_with("WARNING! The array is NOT fully synced") {
         notes.warning(Tool::Snapraid, "the array is not fully synced", text);
-    } else if let Some(danger) = after(text, "DANGER! ") {
+    } else if let Some(danger) = after(text, "DANGER! ").filter(|_| known) {
         let draft = notes.newest(Tool::Snapraid);
         draft.judge(Outcome::Failed, danger, text);
     } else if text.starts_with("Disk '") && text.ends_with(" are on the same device.") {

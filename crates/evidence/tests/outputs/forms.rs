@@ -358,7 +358,7 @@ fn snapraid_diff_and_errors() {
         (sum.files_total, sum.files_changed, sum.deletes),
         (Some(39_714), Some(4), Some(2))
     );
-    let danger = "Everything OK\nDANGER! There are errors!\n";
+    let danger = "Self test...\nEverything OK\nDANGER! There are errors!\n";
     assert_eq!(read(danger.as_bytes(), Some(0)).outcome, Outcome::Failed);
     let others = "12 packages added\n0 removed\n";
     assert_eq!(facts(&good(others)), [""; 0]);
@@ -445,16 +445,18 @@ fn a_code_that_a_tool_calls_a_warning_is_one_only_when_the_tool_warns() {
 
 #[test]
 fn progress_bars_are_lines() {
-    let body =
-        "  32,768   0%\r 312,013 100%\rprocessed 1 files, 1 B in 0:01\r\nsnapshot ab saved\r\n";
-    assert_eq!(facts_of(body), ["restic files=1 bytes=1 s=1.00 id=ab"]);
+    let body = "  32,768   0%\r 312,013 100%\rprocessed 1 files, 1 B in 0:01\r\nsnapshot abcdef01 saved\r\n";
+    assert_eq!(
+        facts_of(body),
+        ["restic files=1 bytes=1 s=1.00 id=abcdef01"]
+    );
 }
 
 #[test]
 fn very_long_lines_are_looked_at_in_their_first_part() {
     let long = "x".repeat(LINE_BYTES_MAX);
-    let body = format!("{long}: No space left on device\nsnapshot ab saved\n");
-    assert_eq!(facts_of(&body), ["restic id=ab"]);
+    let body = format!("{long}: No space left on device\nsnapshot abcdef01 saved\n");
+    assert_eq!(facts_of(&body), ["restic id=abcdef01"]);
     let short = &long[..LINE_BYTES_MAX - 40];
     let body = format!("{short}: No space left on device and more\n");
     assert_eq!(facts_of(&body), ["! no-space-left - 1"]);
@@ -484,6 +486,34 @@ fn evidence_and_telltales_are_bounded_and_nothing_is_lost_from_the_sum() {
         .map(|telltale| telltale.times)
         .sum();
     assert_eq!(times, 1000);
+}
+
+#[test]
+fn warnings_of_pg_dump_that_come_every_night_are_counted_and_raise_nothing() {
+    let body = "pg_dump: warning: there are circular foreign-key constraints on this table:\npg_dump: detail: t\npg_dump: hint: You might not be able to restore the dump without using --disable-triggers.\n";
+    assert_eq!(facts(&good(body)), ["pg-dump warnings=1"]);
+}
+
+#[test]
+fn ordinary_words_of_scripts_are_nobodys_evidence() {
+    let body = "\
+deleting old backups
+Everything OK
+Nothing to do
+DANGER! high voltage
+processed 13 files, 0 errors
+snapshot tank@monday saved
+2026-11-22 03:00:00 Failed to send a greeting
+NOTICE:  table \"t\" does not exist, skipping
+CRITICAL: nothing
+umount: /mnt: not mounted.
+job: An error occurred
+";
+    assert_eq!(facts(&good(body)), ["! skipping NOTICE 1"; 0]);
+    let mounting = "/mnt/nas is not mounted, mounting it\n";
+    assert_eq!(read(mounting.as_bytes(), Some(0)).outcome, Outcome::Warning);
+    let failed = "mount: /mnt/nas: special device /dev/sdb1 does not exist.\n";
+    assert_eq!(read(failed.as_bytes(), Some(0)).outcome, Outcome::Failed);
 }
 
 #[test]
