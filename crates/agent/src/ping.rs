@@ -301,8 +301,9 @@ mod tests {
     fn a_signal_is_said_in_path_and_query() {
         let base = Url::parse("https://host/beats/").unwrap();
         let heartbeat = heartbeat_url(&base, &["4c1e"]);
-        let url =
-            |signal: &Signal| signal_url(&heartbeat, signal, at("2026-11-22T02:00:04Z")).to_string();
+        let url = |signal: &Signal| {
+            signal_url(&heartbeat, signal, at("2026-11-22T02:00:04Z")).to_string()
+        };
         let stem = "https://host/beats/api/heartbeat/4c1e";
         assert_eq!(url(&signal(Kind::Success)), format!("{stem}?nonce=n1"));
         assert_eq!(url(&signal(Kind::Start)), format!("{stem}/start?nonce=n1"));
@@ -331,11 +332,12 @@ mod tests {
     #[test]
     fn a_signal_that_is_late_says_when_it_happened() {
         let heartbeat = Url::parse("http://h/x").unwrap();
-        let late = signal_url(&heartbeat, &signal(Kind::Success), at("2026-11-22T02:00:06Z"));
-        assert_eq!(
-            late.query(),
-            Some("nonce=n1&at=2026-11-22T02%3A00%3A00Z")
+        let late = signal_url(
+            &heartbeat,
+            &signal(Kind::Success),
+            at("2026-11-22T02:00:06Z"),
         );
+        assert_eq!(late.query(), Some("nonce=n1&at=2026-11-22T02%3A00%3A00Z"));
     }
 
     #[test]

@@ -196,7 +196,8 @@ impl Spool {
     /// Gives up the oldest until the rest is within the limits.
     fn shrink(&self) -> io::Result<usize> {
         let names = self.names()?;
-        let size = |name: &String| fs::metadata(self.folder.join(name)).map_or(0, |found| found.len());
+        let size =
+            |name: &String| fs::metadata(self.folder.join(name)).map_or(0, |found| found.len());
         let mut bytes: u64 = names.iter().map(size).sum();
         let mut given_up = 0;
         for (older, name) in names.iter().enumerate() {

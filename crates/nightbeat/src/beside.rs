@@ -69,7 +69,10 @@ impl Beside {
 
     /// The spool, also where this call keeps nothing.
     pub(crate) fn any_spool(&self) -> Result<Spool, Failure> {
-        let folder = self.spool.clone().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = self
+            .spool
+            .clone()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let folder = match folder {
             Some(folder) => folder,
             None => {
@@ -181,11 +184,16 @@ fn read(file: &Path) -> Result<Option<Settings>, Failure> {
     let settings: Settings =
         toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
     let keys = [&settings.api_key, &settings.ping_key];
-    let holds_key = keys.into_iter().flatten().any(|key| !key.starts_with(IN_FILE));
+    let holds_key = keys
+        .into_iter()
+        .flatten()
+        .any(|key| !key.starts_with(IN_FILE));
     let mode = fs::metadata(file).map_or(0, |found| found.permissions().mode());
     if holds_key && mode & 0o077 != 0 {
         let path = file.display();
-        note(&format!("warning: others can read the keys in {path}: chmod 600 it"));
+        note(&format!(
+            "warning: others can read the keys in {path}: chmod 600 it"
+        ));
     }
     Ok(Some(settings))
 }

@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, test_kill_process_group,
-    wait, waitpid,
+    Pid, Signal, WaitOptions, getpid, kill_process_group, test_kill_process_group, wait, waitpid,
 };
 
-use super::Event;
+use super::{Event, tree};
 use crate::clock;
 
 /// A command that does not exist, as a shell says it.
@@ -138,13 +137,13 @@ fn not_started(program: &OsString, error: &io::Error) -> NotStarted {
 }
 
 impl Child {
-    /// Sends a signal to the job: to its whole group, where it has one of its own. A job that is gone needs
-    /// none.
+    /// Sends a signal to the job: to its whole group, or to it and all below it. A job that is gone needs none.
     pub(super) fn signal(self, signal: Signal) {
-        let _ = match self.own_group {
-            true => kill_process_group(self.pid, signal),
-            false => kill_process(self.pid, signal),
-        };
+        if self.own_group {
+            let _ = kill_process_group(self.pid, signal);
+        } else {
+            tree::signal(self.pid, signal);
+        }
     }
 
     /// Tells `events` when it has ended. As a container's first process, this reaps all others on the way.

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{
-    Pid, Signal, kill_process, kill_process_group, setsid, test_kill_process,
-    test_kill_process_group,
+    Pid, Signal, kill_process_group, setsid, test_kill_process, test_kill_process_group,
 };
 
 use super::child::{Child, is_init};
+use super::tree;
 use crate::clock;
 
 /// The hidden command that is the guard. Nobody types it.
@@ -84,21 +84,24 @@ pub(super) fn watch(arguments: &[OsString]) {
         return;
     }
     let is_group = kind == "group";
-    let signal = |signal| match is_group {
-        true => kill_process_group(pid, signal),
-        false => kill_process(pid, signal),
+    let signal = |signal| {
+        if is_group {
+            let _ = kill_process_group(pid, signal);
+        } else {
+            tree::signal(pid, signal);
+        }
     };
     let is_left = || match is_group {
         true => test_kill_process_group(pid).is_ok(),
         false => test_kill_process(pid).is_ok(),
     };
-    let _ = signal(Signal::TERM);
+    signal(Signal::TERM);
     // One that is stopped takes the TERM only when it goes on.
-    let _ = signal(Signal::CONT);
+    signal(Signal::CONT);
     let began = clock::steady();
     while is_left() {
         if began.elapsed() >= PATIENCE {
-            let _ = signal(Signal::KILL);
+            signal(Signal::KILL);
             return;
         }
         thread::sleep(LOOK);

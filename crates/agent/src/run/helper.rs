@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rustix::process::setsid;
 
+use super::child::is_init;
 use super::guard::SELF;
-use super::is_alone;
 use crate::clock;
 use crate::ping::spread;
 use crate::spool::Spool;
@@ -33,7 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Starts one. Where it cannot be started, or would be ended with us, the next call delivers.
 pub(super) fn start(spool: &Spool) {
-    if is_alone() {
+    if is_init() {
         return;
     }
     let mut command = Command::new(SELF);

@@ -80,9 +80,8 @@ pub(super) fn take(
     events: &Receiver<Event>,
     mut waiting: impl FnMut(&Holder),
 ) -> Locked {
-    let broken = |error: io::Error| {
-        Locked::Broken(format!("the lock {}: {error}", wanted.file.display()))
-    };
+    let broken =
+        |error: io::Error| Locked::Broken(format!("the lock {}: {error}", wanted.file.display()));
     let mut file = match open(&wanted.file) {
         Ok(file) => file,
         Err(error) => return broken(error),

@@ -211,7 +211,11 @@ impl Carrier {
 
     /// It is off our hands, unless the run has taken it back meanwhile.
     fn delivered(state: &mut State, signal: &Signal) {
-        if state.queue.front().is_some_and(|first| first.nonce == signal.nonce) {
+        if state
+            .queue
+            .front()
+            .is_some_and(|first| first.nonce == signal.nonce)
+        {
             state.queue.pop_front();
         }
     }

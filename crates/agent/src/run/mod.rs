@@ -4,6 +4,7 @@
 //! changes neither its output nor its exit code, and its caller is kept waiting for a second at most. There
 //! is no async runtime: a handful of threads that sleep take less memory and start faster.
 
+pub mod checks;
 mod child;
 mod evidence;
 mod guard;
@@ -17,6 +18,7 @@ mod report;
 mod signals;
 mod steps;
 mod supervise;
+mod tree;
 mod usage;
 
 use std::ffi::OsString;
@@ -37,7 +39,8 @@ pub use report::{NOTE_TAG, READING_TAG};
 pub use supervise::Limits;
 pub use usage::{CPU, PEAK_MEMORY, WALL};
 
-use child::{Start, is_init, shell_code};
+use checks::{Checks, Looking};
+use child::{Start, shell_code};
 use guard::Guard;
 use lock::{Holder, Locked};
 use mail::Mail;
@@ -56,6 +59,9 @@ pub const EXIT_TIMED_OUT: u8 = 124;
 
 /// The job did not run, because another run has its lock: `EX_TEMPFAIL` of sysexits.h.
 pub const EXIT_LOCKED: u8 = 75;
+
+/// The job did not run, because its destination was not as it should be: `EX_UNAVAILABLE` of sysexits.h.
+pub const EXIT_CHECK: u8 = 69;
 
 /// How long our caller waits for the server after the job's end, where nothing else was said. With what comes
 /// after it (the spool's disk, starting a helper) it stays under a second.
@@ -80,6 +86,8 @@ pub struct Task {
     pub retry_wait: Duration,
     /// What counts as a failure.
     pub judging: Judging,
+    /// What must hold of the destination.
+    pub checks: Checks,
     /// What is kept of the output.
     pub keeping: Keeping,
     /// Numbers that go with the end's signal.
@@ -171,11 +179,14 @@ pub fn run(task: &Task) -> u8 {
         Ok(held) => held,
         Err(code) => return code,
     };
+    let looking = match run.look() {
+        Ok(looking) => looking,
+        Err(code) => return code,
+    };
     run.began = clock::steady();
     run.began_at = clock::wall();
     let attempt = run.attempts(&sender, &events);
-    let ended = clock::steady();
-    run.end(attempt, ended)
+    run.end(attempt, looking)
 }
 
 /// One run of a job, from its lock to its last signal.
@@ -203,15 +214,20 @@ impl Run<'_> {
         };
         let locked = lock::take(wanted, events, |holder| {
             let text = format!("waits for the lock, which {} has", holder.0);
-            self.post(Kind::Log, format!("{NOTE_TAG}overlap: {text}\n").into_bytes());
+            self.post(
+                Kind::Log,
+                format!("{NOTE_TAG}overlap: {text}\n").into_bytes(),
+            );
         });
         match locked {
             Locked::Ours(mut held) => {
                 if let Some((waited, Holder(holder))) = held.waited.take() {
                     let seconds = waited.as_secs_f64();
-                    self.notes
-                        .push(format!("overlap: waited {seconds:.0} s for the lock, which {holder} had"));
-                    self.metrics.push(("lock_wait_seconds".to_owned(), seconds.round()));
+                    self.notes.push(format!(
+                        "overlap: waited {seconds:.0} s for the lock, which {holder} had"
+                    ));
+                    self.metrics
+                        .push(("lock_wait_seconds".to_owned(), seconds.round()));
                 }
                 Ok(Some(held))
             }
@@ -221,7 +237,9 @@ impl Run<'_> {
             }
             Locked::Ended(received) => {
                 let number = received.signal.as_raw();
-                let text = format!("the job was not run: signal {number} came while it waited for the lock");
+                let text = format!(
+                    "the job was not run: signal {number} came while it waited for the lock"
+                );
                 Err(self.not_run(&text, u8::try_from(128 + number).unwrap_or(EXIT_LOCKED)))
             }
             // A broken lock is no reason not to run a backup.
@@ -231,6 +249,27 @@ impl Run<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Looks at the destination, where that is wanted. `Err`: the job does not run, and we exit with this code.
+    fn look(&mut self) -> Result<Option<Looking>, u8> {
+        let checks = &self.task.checks;
+        if !checks.is_any() {
+            return Ok(None);
+        }
+        let looking = checks.look();
+        if !checks.comes_first() {
+            return Ok(Some(looking));
+        }
+        let look = looking.result();
+        if !checks.first || look.broken.is_empty() {
+            return Ok(Some(Looking::Done(look)));
+        }
+        let text = format!("the job was not run: {}", look.broken.join("; "));
+        note(self.task, &text);
+        self.post(Kind::Fail, format!("{NOTE_TAG}{text}\n").into_bytes());
+        self.close(clock::steady());
+        Err(EXIT_CHECK)
     }
 
     /// Says that the job was not run, which changes nothing of what is expected of it.
@@ -262,11 +301,12 @@ impl Run<'_> {
             let of = self.task.retries + 1;
             let text = format!("try {tried} of {of} ended with exit code {}", attempt.code);
             self.notes.push(text);
-            let report = self.report(attempt);
+            let report = self.report(attempt, Vec::new());
             self.post(Kind::Log, report.body(&self.masks, self.body_limit()));
             if let Some(received) = pause(events, self.task.retry_wait) {
                 let number = received.signal.as_raw();
-                self.notes.push(format!("signal {number} came before the next try"));
+                self.notes
+                    .push(format!("signal {number} came before the next try"));
                 return Attempt {
                     code: u8::try_from(128 + number).unwrap_or(EXIT_LOCKED),
                     ending: Ending::default(),
@@ -313,7 +353,8 @@ impl Run<'_> {
             }
         };
         if let Err(error) = child.watch(sender.clone()) {
-            self.troubles.push(format!("the job's end cannot be noticed: {error}"));
+            self.troubles
+                .push(format!("the job's end cannot be noticed: {error}"));
         }
         let output = Output::start(pipes, !keeping.no_text);
         let guard = Guard::start(child);
@@ -329,7 +370,8 @@ impl Run<'_> {
                 Some(output.finish())
             }
             Err(error) => {
-                self.troubles.push(format!("the output cannot be read: {error}"));
+                self.troubles
+                    .push(format!("the output cannot be read: {error}"));
                 None
             }
         };
@@ -342,23 +384,30 @@ impl Run<'_> {
         }
     }
 
-    fn report(&self, attempt: Attempt) -> Report {
+    fn report(&self, attempt: Attempt, broken: Vec<String>) -> Report {
         let wall = self.began.elapsed();
-        Report::of(attempt, &self.task.judging, self.notes.clone(), wall)
+        let judging = &self.task.judging;
+        Report::of(attempt, judging, self.notes.clone(), broken, wall)
     }
 
     /// Reports the end, and says goodbye to our caller.
-    fn end(mut self, attempt: Attempt, ended: Instant) -> u8 {
+    fn end(mut self, attempt: Attempt, looking: Option<Looking>) -> u8 {
         let code = attempt.code;
-        let wall = ended - self.began;
-        let mut metrics = usage::metrics(wall);
+        let mut metrics = usage::metrics(self.began.elapsed());
         metrics.append(&mut self.metrics);
+        let mut broken = Vec::new();
+        if let Some(before) = looking {
+            let mut checked = self.task.checks.judge(before, self.began_at.into());
+            metrics.append(&mut checked.metrics);
+            broken = checked.broken;
+        }
         self.metrics = metrics;
-        let report = self.report(attempt);
+        let report = self.report(attempt, broken);
         let kind = report.kind();
         let body = report.body(&self.masks, self.body_limit());
         self.post(kind, body);
-        self.close(ended);
+        // The time that the checks took is not the server's fault.
+        self.close(clock::steady());
         code
     }
 
@@ -395,7 +444,7 @@ impl Run<'_> {
         }
     }
 
-    /// Waits a moment for the last signals, keeps the rest on disk, and says what our caller must know.
+    /// Waits a moment for the last signals (from `ended` on), keeps the rest on disk, and says what our caller must know.
     fn close(&mut self, ended: Instant) {
         if let Err(problem) = &self.task.route {
             note(self.task, &format!("nothing was sent: {problem}"));
@@ -423,15 +472,16 @@ impl Run<'_> {
         };
         let Some(spool) = &self.task.spool else {
             let count = left.len();
-            self.troubles.push(format!("{count} signals are lost: there is no spool"));
+            self.troubles
+                .push(format!("{count} signals are lost: there is no spool"));
             return;
         };
         for signal in left {
             match spool.put(address, signal) {
                 Ok(0) => {}
-                Ok(older) => self
-                    .troubles
-                    .push(format!("the spool is full: {older} older signals were given up")),
+                Ok(older) => self.troubles.push(format!(
+                    "the spool is full: {older} older signals were given up"
+                )),
                 Err(error) => self.troubles.push(format!("a signal is lost: {error}")),
             }
         }
@@ -474,9 +524,4 @@ fn note(task: &Task, text: &str) {
 fn say(text: &str) {
     // Nobody may listen there any more, and that must not change how we end.
     let _ = writeln!(std::io::stderr(), "nightbeat: {text}");
-}
-
-/// Whether we are a container's first process, which nobody outlives.
-fn is_alone() -> bool {
-    is_init()
 }

@@ -78,7 +78,13 @@ impl Output {
         Ok(output)
     }
 
-    fn listen<P>(&mut self, stream: Stream, pipe: P, ended: PipeReader, keeps: bool) -> io::Result<()>
+    fn listen<P>(
+        &mut self,
+        stream: Stream,
+        pipe: P,
+        ended: PipeReader,
+        keeps: bool,
+    ) -> io::Result<()>
     where
         P: Read + AsFd + Send + 'static,
     {
@@ -87,19 +93,21 @@ impl Output {
             Stream::Output => "stdout",
             Stream::Errors => "stderr",
         };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let problem = match stream {
-                Stream::Output => pass_on(pipe, &ended, io::stdout(), |data| {
-                    hear(&heard, stream, data, keeps);
-                }),
-                Stream::Errors => pass_on(pipe, &ended, io::stderr(), |data| {
-                    hear(&heard, stream, data, keeps);
-                }),
-            };
-            if let Some(problem) = problem {
-                lock(&heard).problems.push(format!("{name}: {problem}"));
-            }
-        })?;
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let problem = match stream {
+                    Stream::Output => pass_on(pipe, &ended, io::stdout(), |data| {
+                        hear(&heard, stream, data, keeps);
+                    }),
+                    Stream::Errors => pass_on(pipe, &ended, io::stderr(), |data| {
+                        hear(&heard, stream, data, keeps);
+                    }),
+                };
+                if let Some(problem) = problem {
+                    lock(&heard).problems.push(format!("{name}: {problem}"));
+                }
+            })?;
         self.threads.push(thread);
         Ok(())
     }

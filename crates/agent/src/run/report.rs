@@ -35,11 +35,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Of one try of the job, as `judging` sees it.
+    /// Of one try of the job, as `judging` sees it. Each of `broken` is a check of the destination that fails it.
     pub(super) fn of(
         attempt: Attempt,
         judging: &Judging,
         mut notes: Vec<String>,
+        broken: Vec<String>,
         wall: Duration,
     ) -> Self {
         let Attempt {
@@ -53,9 +54,14 @@ impl Report {
         notes.extend(not_started);
         notes.extend(about(&ending, wall));
         notes.extend(about_steps(&failed_steps));
-        if code == 0 && !failed_steps.is_empty() {
+        if code == 0 && !(failed_steps.is_empty() && broken.is_empty()) {
             kind = Kind::Fail;
         }
+        notes.extend(
+            broken
+                .into_iter()
+                .map(|problem| format!("check failed: {problem}")),
+        );
         let (kept, mut reading) = match heard {
             Some(heard) => {
                 if judging.stderr_is_failure && heard.errors_bytes > 0 && code == 0 {
@@ -98,7 +104,9 @@ impl Report {
             }
         }
         ours += &reading_line(self.reading.as_ref(), masks);
-        let mut body = self.kept.finish(limit.saturating_sub(ours.len() + 1), masks);
+        let mut body = self
+            .kept
+            .finish(limit.saturating_sub(ours.len() + 1), masks);
         if !body.is_empty() && !ours.is_empty() && !body.ends_with(b"\n") {
             body.push(b'\n');
         }
@@ -124,11 +132,15 @@ fn about(ending: &Ending, wall: Duration) -> Vec<String> {
     let mut notes = Vec::new();
     let seconds = wall.as_secs_f64();
     if ending.timed_out {
-        notes.push(format!("it ran longer than it may and was told to end, after {seconds:.1} s"));
+        notes.push(format!(
+            "it ran longer than it may and was told to end, after {seconds:.1} s"
+        ));
     }
     if let Some(signal) = ending.told_to_end {
         let number = signal.as_raw();
-        notes.push(format!("it was told to end by signal {number}, which we handed on"));
+        notes.push(format!(
+            "it was told to end by signal {number}, which we handed on"
+        ));
     }
     if ending.killed {
         notes.push("it did not end when it was told to, and was killed".to_owned());
@@ -141,7 +153,10 @@ fn about(ending: &Ending, wall: Duration) -> Vec<String> {
     }
     let signal = ending.status.and_then(|status| status.signal());
     if let (Some(signal), false, None) = (signal, ending.timed_out, ending.told_to_end) {
-        notes.push(format!("it was ended by signal {signal}{}", meaning(signal)));
+        notes.push(format!(
+            "it was ended by signal {signal}{}",
+            meaning(signal)
+        ));
     }
     notes
 }

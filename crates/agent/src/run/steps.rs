@@ -26,7 +26,7 @@ const COMMAND_CHARS_MAX: usize = 200;
 const HOOK: &str = r#"
 if [ -n "${NIGHTBEAT_BASH_ENV-}" ] && [ -r "$NIGHTBEAT_BASH_ENV" ]; then . "$NIGHTBEAT_BASH_ENV"; fi
 set -o pipefail -E
-trap 'printf "%s\t%s\t%s\t%s\0" "$?" "$LINENO" "$0" "$BASH_COMMAND" >> "$NIGHTBEAT_STEPS" 2>/dev/null' ERR
+trap 'printf "%s\t%s\t%s\t%s\0" "$? ${PIPESTATUS[*]}" "$LINENO" "$0" "$BASH_COMMAND" >> "$NIGHTBEAT_STEPS" 2>/dev/null' ERR
 "#;
 
 /// The folder of one run.
@@ -76,15 +76,21 @@ impl Steps {
             );
             return None;
         }
-        start.words = ["bash", "-o", "pipefail", "-c"].map(OsString::from).to_vec();
+        start.words = ["bash", "-o", "pipefail", "-c"]
+            .map(OsString::from)
+            .to_vec();
         start.words.push(line.to_owned());
         match Self::make() {
             Ok(steps) => {
                 if let Some(own) = std::env::var_os("BASH_ENV") {
                     start.variables.push(("NIGHTBEAT_BASH_ENV".into(), own));
                 }
-                start.variables.push(("BASH_ENV".into(), steps.hook().into()));
-                start.variables.push(("NIGHTBEAT_STEPS".into(), steps.list().into()));
+                start
+                    .variables
+                    .push(("BASH_ENV".into(), steps.hook().into()));
+                start
+                    .variables
+                    .push(("NIGHTBEAT_STEPS".into(), steps.list().into()));
                 Some(steps)
             }
             Err(error) => {
@@ -142,6 +148,12 @@ fn parse(list: &str) -> Vec<FailedStep> {
             continue;
         };
         let first = command.lines().next().unwrap_or_default();
+        // The code, and those of all parts of a pipeline; bash names only the last of them.
+        let (code, parts) = code.split_once(' ').unwrap_or((&code, ""));
+        let code = match parts.contains(' ') {
+            true => format!("{code} (the pipeline's parts: {parts})"),
+            false => code.to_owned(),
+        };
         let step = FailedStep {
             code,
             line,
@@ -170,13 +182,15 @@ mod tests {
 
     #[test]
     fn a_list_of_failed_steps_is_read() {
-        let list = "127\t3\t./backup.sh\ttool --all\01\t9\tbash\tcp a\nb\01\t9\tbash\tcp a\nb\0cut";
+        let list = "127 127\t3\t./backup.sh\ttool --all\01 1\t9\tbash\tcp a\nb\01 1\t9\tbash\tcp a\nb\0\
+            1 1 0\t10\tbash\tgzip\0cut";
         let steps: Vec<String> = parse(list).iter().map(ToString::to_string).collect();
         assert_eq!(
             steps,
             [
                 "`tool --all` ended with 127, line 3 of ./backup.sh",
-                "`cp a` ended with 1, line 9"
+                "`cp a` ended with 1, line 9",
+                "`gzip` ended with 1 (the pipeline's parts: 1 0), line 10"
             ]
         );
     }

@@ -58,9 +58,7 @@ pub(super) fn supervise(child: Child, events: &Receiver<Event>, limits: Limits) 
     loop {
         let event = match &next {
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some((at, _)) => {
-                events.recv_timeout(at.saturating_duration_since(clock::steady()))
-            }
+            Some((at, _)) => events.recv_timeout(at.saturating_duration_since(clock::steady())),
         };
         match event {
             Ok(Event::Ended(status)) => {

@@ -67,7 +67,10 @@ fn a_full_spool_gives_up_the_oldest() {
     spool.put(&address(), &signal(now)).unwrap();
     let first = spool.names().unwrap().remove(0);
     for number in 1..FILES_MAX {
-        let name = format!("{:020}-{number}{SUFFIX}", now.as_microsecond() + number as i64);
+        let name = format!(
+            "{:020}-{number}{SUFFIX}",
+            now.as_microsecond() + number as i64
+        );
         fs::copy(spool.folder().join(&first), spool.folder().join(name)).unwrap();
     }
     let newest = signal(now + SignedDuration::from_secs(60));
@@ -95,7 +98,10 @@ fn while_the_server_is_away_everything_waits_and_only_one_is_tried() {
     let delivery = spool.deliver(Duration::from_secs(5), || true).unwrap();
     assert_eq!((delivery.sent, delivery.waiting), (0, 2));
     let why = delivery.why_waiting.unwrap();
-    assert!(why.starts_with("cannot reach http://127.0.0.1:9, tried once"), "{why}");
+    assert!(
+        why.starts_with("cannot reach http://127.0.0.1:9, tried once"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -119,10 +125,7 @@ fn roots_spool_is_the_systems_and_others_have_their_own() {
         owner.folder("spool").display().to_string()
     };
     assert_eq!(of(0, None, &home), "/var/spool/nightbeat/spool");
-    assert_eq!(
-        of(7, None, &home),
-        "/home/ann/.local/state/nightbeat/spool"
-    );
+    assert_eq!(of(7, None, &home), "/home/ann/.local/state/nightbeat/spool");
     assert_eq!(of(7, Some("/state"), &home), "/state/nightbeat/spool");
     assert_eq!(of(7, None, &None), "/var/tmp/nightbeat-7/spool");
 }

@@ -60,7 +60,9 @@ fn tell(delivery: &Delivery) {
     }
     if delivery.given_up > 0 {
         let what = signals(delivery.given_up);
-        note(&format!("{what} given up: too old, refused for a day, or not readable"));
+        note(&format!(
+            "{what} given up: too old, refused for a day, or not readable"
+        ));
     }
 }
 

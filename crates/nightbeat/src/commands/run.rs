@@ -1,9 +1,11 @@
 //! `nightbeat run`
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use nightbeat_agent::run::checks::{Checks, Free, parse_free};
 use nightbeat_agent::run::{
     self, Job, Judging, Keeping, LINGER, Limits, LockWanted, Overlap, Task,
 };
@@ -19,12 +21,13 @@ Examples:
   nightbeat run nightly-backup -- restic backup /home
   nightbeat run file:/etc/nightbeat/backup.id --timeout 6h --lock backup -- /usr/local/bin/backup.sh
   nightbeat run nightly-dump --shell 'pg_dump shop | gzip > /backup/shop.sql.gz'
-  nightbeat run mirror --warn-exit 24 --retry 2 -- rsync -a --stats /srv/ nas:/srv/
+  nightbeat run mirror --dest /mnt/nas --mounted --check-first --warn-exit 24 --retry 2 -- rsync -a --stats /srv/ nas:/srv/
 
 Exit codes:
   the job's own, or as in a shell: 126 it cannot be run, 127 there is no such command,
   128+N signal N ended it
-  124 it ran longer than --timeout   75 it did not run: another run has the --lock";
+  124 it ran longer than --timeout   75 it did not run: another run has the --lock
+  69 it did not run: --check-first";
 
 /// Run a job: report its start, its end, how it went and what it did
 ///
@@ -88,9 +91,42 @@ pub(crate) struct Run {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
+    destination: Destination,
+    #[command(flatten)]
     beside: Beside,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// What must hold of the place that the job writes to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Destination")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+struct Destination {
+    /// Where the job writes to: it must be there, before and after
+    #[arg(long, value_name = "FOLDER")]
+    dest: Option<PathBuf>,
+    /// It lies on a mounted disk of its own, not on the root disk
+    #[arg(long, requires = "dest")]
+    mounted: bool,
+    /// This file is there, which only the right disk has
+    #[arg(long, value_name = "FILE", requires = "dest")]
+    sentinel: Option<PathBuf>,
+    /// So much of it is free, before and after: 10G, 500MB, 5%
+    #[arg(long, value_name = "SIZE", requires = "dest", value_parser = parse_free)]
+    min_free: Option<Free>,
+    /// The job writes something there: its newest file is newer than before
+    #[arg(long, requires = "dest")]
+    newer: bool,
+    /// The job makes it larger than before
+    #[arg(long, requires = "dest")]
+    larger: bool,
+    /// The job writes this dump, or a new one into this folder; it is whole (also .gz, .zst, .xz) and has its tool's last line
+    #[arg(long, value_name = "PATH")]
+    dump: Option<PathBuf>,
+    /// Do not run the job where the destination is not as it should be
+    #[arg(long, requires = "dest")]
+    check_first: bool,
 }
 
 impl Run {
@@ -128,6 +164,16 @@ impl Run {
             judging: Judging {
                 stderr_is_failure: self.stderr_is_failure,
                 warn_exit: self.warn_exit,
+            },
+            checks: Checks {
+                dest: self.destination.dest,
+                mounted: self.destination.mounted,
+                sentinel: self.destination.sentinel,
+                min_free: self.destination.min_free,
+                newer: self.destination.newer,
+                larger: self.destination.larger,
+                dump: self.destination.dump,
+                first: self.destination.check_first,
             },
             keeping: Keeping {
                 no_text: self.no_output,

@@ -259,6 +259,7 @@ pub fn run_at(home: &Path, arguments: &[&str], environment: &[(&str, &str)], std
         .env_clear()
         .env("HOME", home)
         .env("TZ", "UTC")
+        .env("NIGHTBEAT_SPOOL", home.join("spool"))
         .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
