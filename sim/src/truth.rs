@@ -211,7 +211,7 @@ impl Beat {
                 0
             };
             let judged = run.judged_at(limit).max(edited);
-            (self.after_windows(judged, 0, windows), run.unsure)
+            (self.run_after_windows(judged, windows), run.unsure)
         });
         let runs: Vec<(i64, bool)> = runs.collect();
         let held = runs.iter().map(|(at, _)| *at).max();
@@ -246,6 +246,18 @@ impl Beat {
         }
         let edited = if self.edited > 0 { edited } else { 0 };
         Some(self.after_windows(deadline.max(edited), self.grace(), windows))
+    }
+
+    /// When a run is judged whose limit passes in maintenance: the grace after it, which may be in the next one;
+    /// or by the next instant's own deadline, whichever is later.
+    fn run_after_windows(&self, judged: i64, windows: &[(i64, i64, i64)]) -> i64 {
+        let mut moved = judged;
+        for _ in 0..windows.len() {
+            let held = windows.iter().find(|(from, to, _)| *from <= moved && moved < *to);
+            let Some((_, to, _)) = held else { break };
+            moved = *to + self.grace();
+        }
+        self.after_windows(judged, 0, windows).max(moved)
     }
 
     /// The deadline, where maintenance holds it back.

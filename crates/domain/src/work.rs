@@ -11,8 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Outcome, Settings, Signal, SignalKind, State, UnixMicros};
 
-/// How many runs are looked through for those that a run is held against; the failed ones do not count.
+/// How many runs are looked through at once for those that a run is held against; the failed ones do not
+/// count.
 pub const PAST_RUNS: usize = 60;
+
+/// A job that has failed all the time since is held against the runs before that, if there are not more
+/// runs than these between.
+pub const PAST_RUNS_MAX: usize = 1_200;
 
 /// The name of the rule that a run's own output must not speak against it.
 const OUTPUT_RULE: &str = "output";
@@ -78,15 +83,14 @@ pub(crate) fn says_anything(reading: Option<&Reading>) -> bool {
 /// then the heartbeat's rules and those that are on by themselves. `past`: the runs before it, the oldest
 /// first; those that failed say nothing of what is usual.
 ///
-/// The rules of a newer version, which this one cannot read, are as if there were none: they were checked
-/// when they were set.
+/// A rule of a newer version, which this one cannot read, is left out: each was checked when it was set.
 pub fn broken_rules(
     settings: &Settings,
     state: &State,
     signal: &Signal,
     past: &[PastRun],
 ) -> Vec<BrokenRule> {
-    let rules = RuleSet::parse(&settings.rules).unwrap_or_default();
+    let (rules, _) = RuleSet::readable(&settings.rules);
     let mut history = History::default();
     for run in past.iter().filter(|run| run.outcome != Outcome::Failed) {
         history.push(&past_facts(run), &rules);

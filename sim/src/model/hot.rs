@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightbeat_domain::work::{PAST_RUNS, PastRun};
+use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun};
 use nightbeat_domain::{
-    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Signal, Surroundings,
+    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Outcome, Signal,
+    Surroundings,
     UnixMicros, elapse, observe, work,
 };
 use nightbeat_store::hot::{Done, Elapse, Record};
@@ -278,7 +279,7 @@ impl Model {
             row.previous.and_then(get)
         });
         let mut past: Vec<PastRun> = rows
-            .take(PAST_RUNS)
+            .take(PAST_RUNS_MAX)
             .map(|row| PastRun {
                 started_at: row.run.started_at,
                 ended_at: row.run.ended_at,
@@ -286,6 +287,10 @@ impl Model {
                 work: row.run.work.as_deref().cloned(),
             })
             .collect();
+        // As many as the stores look through: pages, until one of them holds a run that did not fail.
+        let good = past.iter().position(|run| run.outcome != Outcome::Failed);
+        let pages = good.map_or(PAST_RUNS_MAX, |at| (at / PAST_RUNS + 1) * PAST_RUNS);
+        past.truncate(pages);
         past.reverse();
         past
     }

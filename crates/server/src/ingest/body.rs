@@ -33,7 +33,8 @@ pub(super) struct SignalBody {
     pub(super) bytes: u64,
     /// It did not come to its end: the connection cannot be used again.
     pub(super) unfinished: bool,
-    /// What all of it says of the job's work, also the part that is not kept; `None`: it is no run's output.
+    /// What all of it says of the job's work, also the part that is not kept; `None`: it is no run's output,
+    /// or was cut off.
     pub(super) reading: Option<Box<Reading>>,
 }
 
@@ -86,7 +87,8 @@ where
     let finished = tokio::time::timeout(limits.time, taking)
         .await
         .unwrap_or(false);
-    let said = reader.map(|reader| said(reader, of));
+    // What was cut off may have been just what a rule misses.
+    let said = reader.filter(|_| finished).map(|reader| said(reader, of));
     let mut taken = kept.finish(finished, announced);
     taken.reading = said.map(|said| of_wrapper(&mut taken).unwrap_or(said));
     taken

@@ -1,6 +1,6 @@
 //! The runs of a heartbeat that have ended.
 
-use nightbeat_domain::work::{PAST_RUNS, PastRun};
+use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun};
 use nightbeat_domain::{HeartbeatId, Outcome, ProjectId, RunId, UnixMicros, Work};
 
 use super::chain::Chain;
@@ -68,17 +68,30 @@ pub(crate) fn past(
     heartbeat: HeartbeatId,
     newest: Option<i64>,
 ) -> Result<Vec<PastRun>> {
-    let rows = CHAIN.walk(sql, heartbeat, newest, PAST_RUNS)?;
-    let past = |row: &Row| {
-        let fields = Fields::new(&COLUMNS, row);
-        Ok(PastRun {
-            started_at: fields.get("run.started_at")?,
-            ended_at: fields.get("run.ended_at")?,
-            outcome: fields.code("run.outcome", codec::outcome)?,
-            work: fields.json_or_null("run.work").unwrap_or_default(),
-        })
-    };
-    rows.iter().rev().map(past).collect()
+    let mut past = Vec::new();
+    let mut from = newest;
+    while from.is_some() && past.len() < PAST_RUNS_MAX {
+        let rows = CHAIN.walk(sql, heartbeat, from, PAST_RUNS)?;
+        from = rows.last().map_or(Ok(None), |row| row.get(1))?;
+        for row in &rows {
+            past.push(read_past(row)?);
+        }
+        if past.iter().any(|run| run.outcome != Outcome::Failed) {
+            break;
+        }
+    }
+    past.reverse();
+    Ok(past)
+}
+
+fn read_past(row: &Row) -> Result<PastRun> {
+    let fields = Fields::new(&COLUMNS, row);
+    Ok(PastRun {
+        started_at: fields.get("run.started_at")?,
+        ended_at: fields.get("run.ended_at")?,
+        outcome: fields.code("run.outcome", codec::outcome)?,
+        work: fields.json_or_null("run.work").unwrap_or_default(),
+    })
 }
 
 fn read(row: &Row) -> Result<Run> {
