@@ -40,8 +40,9 @@ pub(crate) struct Beside {
     /// Where signals wait for a server that is away [default: root's is /var/spool/nightbeat/spool]
     #[arg(long, env = "NIGHTBEAT_SPOOL", value_name = "FOLDER")]
     spool: Option<PathBuf>,
-    /// Keep nothing on disk: what cannot be sent is lost
-    #[arg(long, conflicts_with = "spool")]
+    /// Keep nothing on disk, whatever --spool says: what cannot be sent is lost
+    // No conflict for clap: a variable of the machine must not keep a job from running.
+    #[arg(long)]
     no_spool: bool,
     /// Settings of this machine's jobs, in TOML [default: /etc/nightbeat/agent.toml, where it can be read]
     #[arg(long, env = "NIGHTBEAT_AGENT_CONFIG", value_name = "FILE")]

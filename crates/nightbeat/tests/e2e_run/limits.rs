@@ -9,7 +9,7 @@ fn a_job_that_runs_too_long_is_told_to_end() {
     let line = "trap 'echo cleaned up; exit 0' TERM; while :; do sleep 0.05; done";
     let ran = machine.sh(&["--timeout", "1s"], line);
     // Not its own 0: it did not do its work.
-    assert_eq!(ran.quietly(124), "cleaned up\n");
+    assert_eq!((ran.code, ran.text().as_str()), (Some(124), "cleaned up\n"));
     let end = beats.last();
     assert_eq!(end.tail, "/124");
     assert!(

@@ -52,7 +52,10 @@ fn what_ignores_the_end_of_its_group_is_killed() {
     let line = "(trap '' TERM; echo ready; exec sleep 1000) & echo $! > pid; wait";
     let mut begun = machine.begin(&["--kill-after", "1s"], line);
     assert_eq!(begun.line(), "ready");
-    let pid = std::fs::read_to_string(machine.home.path().join("pid")).unwrap();
+    let file = machine.home.path().join("pid");
+    let pid = || std::fs::read_to_string(&file).unwrap_or_default();
+    until("its number is written", || pid().ends_with('\n'));
+    let pid = pid();
     begun.signal("TERM");
     assert_eq!(begun.end().code, Some(143));
     until("the stubborn one is gone", || !lives(pid.trim()));
@@ -102,7 +105,7 @@ fn a_terminals_interrupt_reaches_the_job_once() {
          while ! test -e go; do sleep 0.05; done\necho \"ended after $n\"\n",
     );
     let line = format!(
-        "'{}' run {ID} -- sh '{}'",
+        "exec '{}' run {ID} -- sh '{}'",
         env!("CARGO_BIN_EXE_nightbeat"),
         job.display()
     );
