@@ -209,7 +209,14 @@ fn alarms(evidence: &Evidence, told: &[Told], broken: &mut Vec<String>) -> Strin
     let (mut wrong, mut not_let_in, mut without_gap) = (0, 0, 0);
     for one in told.iter().filter(|one| one.is_alarm()) {
         let life = lives[one.heartbeat.as_str()];
-        let about = || format!("{one:?} of {:?}: {:?}", life.job, around(life, one));
+        let about = || {
+            let all = told.iter().filter(|other| other.heartbeat == one.heartbeat);
+            let all: Vec<_> = all
+                .map(|one| (one.at, &one.status, &one.incident))
+                .collect();
+            let said = around(life, one);
+            format!("{one:?} of {:?}: {said:?}; all told: {all:?}", life.job)
+        };
         of_living += usize::from(told_of_death(life, std::slice::from_ref(one)).is_none());
         let silent_for = life.job.interval + life.job.grace;
         let since = UnixMicros(one.opened_at.0 - silent_for.as_micros() as i64);
@@ -296,14 +303,17 @@ fn moved(told: &[Told]) -> usize {
     keys.values().map(|keys| keys.len() - 1).sum()
 }
 
-/// What a message says, without when it was sent, and by whom: each of these nodes has a public URL of its own.
+/// What a message says, without when it was sent, by whom (each of these nodes has a public URL of its own) and
+/// in which order a digest tells it.
 fn said(one: &Received) -> Value {
     let mut body = one.body.clone();
     body["sent_at"].take();
-    let together = body["heartbeats"].as_array().map_or(0, Vec::len);
-    for part in 0..together {
-        body["heartbeats"][part]["heartbeat"]["url"].take();
-    }
     body["heartbeat"]["url"].take();
+    if let Some(parts) = body["heartbeats"].as_array_mut() {
+        for part in parts.iter_mut() {
+            part["heartbeat"]["url"].take();
+        }
+        parts.sort_by_key(Value::to_string);
+    }
     body
 }
