@@ -4,6 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+pub use nightbeat_evidence::wrapper::{NOTE_TAG, READING_TAG};
 use nightbeat_evidence::{Outcome, Reading};
 
 use super::kept::{Kept, LIMIT_BYTES};
@@ -12,13 +13,6 @@ use super::steps::FailedStep;
 use super::supervise::Ending;
 use super::{Attempt, Judging};
 use crate::ping::Kind;
-
-/// Stands before each line that is ours, not the job's.
-pub const NOTE_TAG: &str = "[nightbeat] ";
-
-/// Stands before the reading, one line of JSON: what the whole output said, of which the body may hold only
-/// the beginning and the end.
-pub const READING_TAG: &str = "[nightbeat] reading ";
 
 /// How many failed steps are named.
 const STEPS_MAX: usize = 20;
@@ -76,10 +70,10 @@ impl Report {
         if judging.warn_exit.contains(&code) {
             let why = format!("exit code {code} counts as a warning (--warn-exit)");
             notes.push(why.clone());
-            if let Some(reading) = &mut reading {
-                reading.outcome = Outcome::Warning;
-                reading.why = Some(why);
-            }
+            // An exit code alone is a failure to the server; the reading says that it is none.
+            let reading = reading.get_or_insert_default();
+            reading.outcome = Outcome::Warning;
+            reading.why = Some(why);
         }
         Self {
             kind,
