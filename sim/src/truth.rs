@@ -253,7 +253,9 @@ impl Beat {
     fn run_after_windows(&self, judged: i64, windows: &[(i64, i64, i64)]) -> i64 {
         let mut moved = judged;
         for _ in 0..windows.len() {
-            let held = windows.iter().find(|(from, to, _)| *from <= moved && moved < *to);
+            let held = windows
+                .iter()
+                .find(|(from, to, _)| *from <= moved && moved < *to);
             let Some((_, to, _)) = held else { break };
             moved = *to + self.grace();
         }

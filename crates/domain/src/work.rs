@@ -19,7 +19,7 @@ pub const PAST_RUNS: usize = 60;
 /// runs than these between.
 pub const PAST_RUNS_MAX: usize = 1_200;
 
-/// The name of the rule that a run's own output must not speak against it.
+/// The name under which an alert about a failed run tells what its output says.
 const OUTPUT_RULE: &str = "output";
 
 /// What a run says of its work. Stored with the run.
@@ -79,8 +79,8 @@ pub(crate) fn says_anything(reading: Option<&Reading>) -> bool {
     reading.is_some_and(|it| !it.evidence.is_empty() || !it.telltales.is_empty())
 }
 
-/// The rules that a run does not keep, by what its closing signal says: what its own output says against it,
-/// then the heartbeat's rules and those that are on by themselves. `past`: the runs before it, the oldest
+/// The rules that a run does not keep, by what its closing signal says: the heartbeat's and those that are on
+/// by themselves. `past`: the runs before it, the oldest
 /// first; those that failed say nothing of what is usual.
 ///
 /// A rule of a newer version, which this one cannot read, is left out: each was checked when it was set.
@@ -99,12 +99,10 @@ pub fn broken_rules(
     let facts = facts(signal.reading.as_deref(), &signal.metrics, duration)
         .exited(signal.exit_code.map(i32::from))
         .ended_at(Some(signal.happened_at().0 as f64 / 1e6));
-    let mut broken: Vec<BrokenRule> = verdict_of_output(signal).into_iter().collect();
-    broken.extend(evaluate(&rules, &facts, &history));
-    broken
+    evaluate(&rules, &facts, &history)
 }
 
-/// What the output of a run says against it, where it is not well.
+/// What the output of a run that failed says of it.
 pub(crate) fn verdict_of_output(signal: &Signal) -> Option<BrokenRule> {
     let reading = signal.reading.as_ref()?;
     let severity = match reading.outcome {

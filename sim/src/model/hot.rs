@@ -8,8 +8,7 @@ use std::time::Duration;
 use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun};
 use nightbeat_domain::{
     Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Outcome, Signal,
-    Surroundings,
-    UnixMicros, elapse, observe, work,
+    Surroundings, UnixMicros, elapse, observe, work,
 };
 use nightbeat_store::hot::{Done, Elapse, Record};
 use nightbeat_store::{Arrival, NewHeartbeat, Recorded, StoreError, Target, Watched};

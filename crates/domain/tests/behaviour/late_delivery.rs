@@ -51,7 +51,7 @@ fn a_late_success_older_than_the_last_run_only_enters_the_history() {
     beat.success_at("02:00").fail_at("2d 02:00");
     beat.late_success("2d 01:00", "2d 03:00");
     assert_eq!(beat.incident(), (Cause::Failed, Claim::Down));
-    assert_eq!(beat.effects.run.unwrap().ended_at, at("2d 01:00"));
+    assert_eq!(beat.effects.run.clone().unwrap().ended_at, at("2d 01:00"));
     assert_eq!(beat.state.last_success_at, Some(at("2d 01:00")));
     assert_eq!(beat.state.expected_at, Some(at("3d 02:00")));
 }
@@ -111,7 +111,7 @@ fn a_run_whose_start_comes_after_its_limit_has_time_to_deliver_its_end() {
     beat.signal(&late(SignalKind::Start, "02:00", "08:00"));
     beat.signal(&late(SignalKind::Success, "02:40", "08:00:02"));
     beat.assert_told(&[]);
-    let run = beat.effects.run.unwrap();
+    let run = beat.effects.run.clone().unwrap();
     assert_eq!(run.started_at, Some(at("02:00")));
     assert_eq!(run.ended_at, at("02:40"));
 
@@ -166,7 +166,7 @@ fn an_end_that_a_client_puts_before_its_own_start_is_one_at_the_start() {
         claimed_at: Some(at("2d 01:55")),
         ..Signal::new(SignalKind::Success, at("2d 03:05"))
     });
-    let run = beat.effects.run.unwrap();
+    let run = beat.effects.run.clone().unwrap();
     assert_eq!(run.started_at, Some(at("2d 02:50")));
     assert_eq!(run.ended_at, at("2d 02:50"));
     beat.assert_expected("3d 02:50");

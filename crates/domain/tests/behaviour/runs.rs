@@ -13,7 +13,10 @@ fn a_run_has_a_start_and_an_end() {
     assert_eq!(beat.state.running_since(), Some(at("02:00")));
     beat.success_at("02:20");
     assert_eq!(beat.state.running_since(), None);
-    assert_eq!(beat.effects.run.unwrap().started_at, Some(at("02:00")));
+    assert_eq!(
+        beat.effects.run.clone().unwrap().started_at,
+        Some(at("02:00"))
+    );
     assert_eq!(beat.state.expected_at, Some(at("2d 02:20")));
 }
 
@@ -52,7 +55,10 @@ fn a_run_that_overran_may_still_end_well() {
     let mut beat = Beat::every(DAY);
     beat.start_at("02:00").success_at("05:00");
     beat.assert_told(&[(AlertKind::Down, "03:00"), (AlertKind::Up, "05:00")]);
-    assert_eq!(beat.effects.run.unwrap().started_at, Some(at("02:00")));
+    assert_eq!(
+        beat.effects.run.clone().unwrap().started_at,
+        Some(at("02:00"))
+    );
 }
 
 #[test]
@@ -80,7 +86,10 @@ fn several_runs_are_open_at_once_each_with_its_own_deadline() {
     let mut beat = Beat::every(DAY);
     beat.start_of(1, "02:00").start_of(2, "02:30");
     beat.success_of(1, "02:50");
-    assert_eq!(beat.effects.run.unwrap().started_at, Some(at("02:00")));
+    assert_eq!(
+        beat.effects.run.clone().unwrap().started_at,
+        Some(at("02:00"))
+    );
     assert_eq!(beat.state.running_since(), Some(at("02:30")));
     beat.elapse_until("03:30");
     assert_eq!(beat.incident(), (Cause::Overran, Claim::Down));
@@ -91,7 +100,7 @@ fn several_runs_are_open_at_once_each_with_its_own_deadline() {
 fn the_end_of_one_run_does_not_close_another() {
     let mut beat = Beat::every(DAY);
     beat.start_of(2, "02:30").success_of(1, "02:50");
-    assert_eq!(beat.effects.run.unwrap().started_at, None);
+    assert_eq!(beat.effects.run.clone().unwrap().started_at, None);
     assert_eq!(beat.state.running_since(), Some(at("02:30")));
 }
 
@@ -99,7 +108,7 @@ fn the_end_of_one_run_does_not_close_another() {
 fn an_end_without_a_run_id_closes_the_only_run() {
     let mut beat = Beat::every(DAY);
     beat.start_of(1, "02:00").success_at("02:50");
-    let run = beat.effects.run.unwrap();
+    let run = beat.effects.run.clone().unwrap();
     assert_eq!((run.rid, run.started_at), (Some(rid(1)), Some(at("02:00"))));
     // That run has ended: its start, delivered again, begins nothing.
     let again = beat.signal(&Signal {
@@ -176,7 +185,7 @@ fn an_end_closes_its_own_run_though_the_clients_clock_is_behind() {
         ..Signal::new(SignalKind::Success, at("02:00:06"))
     });
     assert_eq!(beat.state.runs, []);
-    let run = beat.effects.run.unwrap();
+    let run = beat.effects.run.clone().unwrap();
     assert_eq!(run.started_at, Some(run.ended_at));
 }
 
@@ -199,6 +208,6 @@ fn more_runs_than_are_timed_are_still_recorded() {
     }
     assert_eq!(beat.state.runs.len(), 32);
     beat.success_of(40, "02:30");
-    assert_eq!(beat.effects.run.unwrap().started_at, None);
+    assert_eq!(beat.effects.run.clone().unwrap().started_at, None);
     assert_eq!(beat.state.last_success_at, Some(at("02:30")));
 }

@@ -116,7 +116,7 @@ fn a_failure_is_told_at_once_with_its_exit_code() {
     beat.success_at("02:00").exit_at(7, "2d 02:00");
     assert_eq!(beat.incident(), (Cause::Failed, Claim::Down));
     assert_eq!(beat.last().exit_code, Some(7));
-    let run = beat.effects.run.unwrap();
+    let run = beat.effects.run.clone().unwrap();
     assert_eq!((run.outcome, run.exit_code), (Outcome::Failed, Some(7)));
 }
 
@@ -141,7 +141,7 @@ fn a_warning_code_warns() {
     beat.exit_at(3, "02:00");
     assert_eq!(beat.state.phase, Phase::Warning);
     assert_eq!(beat.incident(), (Cause::Failed, Claim::Warning));
-    assert_eq!(beat.effects.run.unwrap().outcome, Outcome::Warning);
+    assert_eq!(beat.effects.run.clone().unwrap().outcome, Outcome::Warning);
     assert_eq!(beat.state.last_success_at, Some(at("02:00")));
     beat.exit_at(4, "2d 02:00");
     assert_eq!(beat.incident(), (Cause::Failed, Claim::Down));

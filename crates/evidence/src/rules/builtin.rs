@@ -8,6 +8,8 @@ use crate::Severity;
 /// A rule that is on without being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Builtin {
+    /// The output itself says that it did not go well.
+    Output,
     /// A tool read no file, or not one byte.
     NothingRead,
     /// A tool only rehearsed: `--dry-run` was left in.
@@ -24,7 +26,8 @@ pub enum Builtin {
 
 impl Builtin {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Output,
         Self::NothingRead,
         Self::DryRun,
         Self::Silent,
@@ -36,6 +39,7 @@ impl Builtin {
     /// Its name in a rule: `nothing_read`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Output => "output",
             Self::NothingRead => "nothing_read",
             Self::DryRun => "dry_run",
             Self::Silent => "silent",
@@ -50,7 +54,7 @@ impl Builtin {
         match self {
             Self::Shrunk | Self::ManyDeletes => Some(50.0),
             Self::TooFast => Some(10.0),
-            Self::NothingRead | Self::DryRun | Self::Silent => None,
+            Self::Output | Self::NothingRead | Self::DryRun | Self::Silent => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Field, words};
-use crate::{Evidence, Metric, Outcome, Reading, Telltale, Tool, Totals};
+use crate::{Evidence, Metric, Outcome, Reading, Severity, Telltale, Tool, Totals};
 
 /// What is known about one run: what was read from its output, how long it took, what it reported.
 ///
@@ -15,6 +15,8 @@ pub struct RunFacts {
     pub(crate) has_output: bool,
     /// Whether a part of the output was cut out before it was read.
     pub(crate) output_is_cut: bool,
+    /// What the output says against the run, and how bad that is.
+    pub(crate) verdict: Option<(Severity, String)>,
     pub(crate) parts: Vec<Part>,
     pub(crate) telltales: Vec<Telltale>,
     totals: Totals,
@@ -43,6 +45,7 @@ impl RunFacts {
         };
         let mut facts = Self {
             has_output: true,
+            verdict: verdict(reading),
             parts: reading.evidence.iter().map(Part::of).collect(),
             telltales: reading.telltales.clone(),
             totals: reading.sum().unwrap_or_default(),
@@ -192,4 +195,14 @@ fn trouble(reading: &Reading, wanted: Outcome) -> u64 {
     let lines = reading.telltales.iter().filter(|one| one.outcome == wanted);
     let lines = lines.fold(0_u64, |sum, one| sum.saturating_add(one.times));
     lines.saturating_add(tools.count() as u64)
+}
+
+/// What an output says against its run, where it says why.
+fn verdict(reading: &Reading) -> Option<(Severity, String)> {
+    let severity = match reading.outcome {
+        Outcome::Ok => return None,
+        Outcome::Warning => Severity::Warning,
+        Outcome::Failed => Severity::Failure,
+    };
+    Some((severity, reading.why.clone()?))
 }

@@ -26,14 +26,17 @@ pub(crate) fn judge(
     let judges = match tuning.switch.unwrap_or_default() {
         Switch::Off => false,
         Switch::On => true,
-        // That a tool is silent is seen in runs where none speaks.
-        Switch::Tools => facts.has_evidence() || builtin == Builtin::Silent,
+        // That a tool is silent is seen in runs where none speaks, and a shell's "not found" is of no tool.
+        Switch::Tools => {
+            facts.has_evidence() || matches!(builtin, Builtin::Output | Builtin::Silent)
+        }
     };
     if !judges {
         return None;
     }
     let part = tuning.percent.or(builtin.percent()).unwrap_or_default() / 100.0;
     let (severity, explanation) = match builtin {
+        Builtin::Output => facts.verdict.clone(),
         Builtin::NothingRead => nothing_read(facts, history),
         Builtin::DryRun => dry_run(facts),
         Builtin::Silent => silent(facts, history),
