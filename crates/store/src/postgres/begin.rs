@@ -19,19 +19,24 @@ use crate::nodes::SLOTS;
 use crate::{Result, StoreError};
 
 /// Everything that a transaction sets, it sets for itself alone: behind a pooler the next one may run on
-/// another connection. A server that does not sync its log for a commit is told to, for this one. Locks are
-/// waited for until after a second, when the server looks for deadlocks: one that is found is tried again.
+/// another connection. Locks are waited for until after a second, when the server looks for deadlocks: one
+/// that is found is tried again.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
      SET LOCAL statement_timeout = '4s';
      SET LOCAL lock_timeout = '2s';
-     SET LOCAL idle_in_transaction_session_timeout = '5s';
-     SELECT set_config('synchronous_commit', 'on', true)
-      WHERE current_setting('synchronous_commit') = 'off'";
+     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// Our own node, locked until the end: whoever takes us for lost waits for that.
+/// Where heartbeats are loaded by their keys, statements are planned once: to plan each anew for the ids of its
+/// batch can take the server longer than to carry it out.
+const PLANNED_ONCE: &str = "; SET LOCAL plan_cache_mode = 'force_generic_plan'";
+
+/// Our own node, locked until the end: whoever takes us for lost waits for that. A server that does not sync
+/// its log for a commit is told to, for this one.
 const OWN_NODE: &str = "
 SELECT id, epoch, lease_until, watermark, gone, slot, last_id, last_batch,
-       CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS clock
+       CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS clock,
+       CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END AS synced
   FROM node WHERE id = $1 FOR UPDATE";
 
 /// The others. Read before the gaps: what a watermark passed by is in the ledger by then.
@@ -138,8 +143,10 @@ async fn read(
     for statement in [OWN_NODE, OTHER_NODES, SERVICE, MARKERS, states] {
         connection.prepare(statement).await?;
     }
+    let planned = if asked.is_empty() { "" } else { PLANNED_ONCE };
+    let opening_words = [BEGIN, planned].concat();
     let (begun, own, others, service, markers, states) = tokio::join!(
-        connection.say(BEGIN),
+        connection.say(&opening_words),
         connection.query(OWN_NODE, &own_params),
         connection.query(OTHER_NODES, &own_params),
         connection.query(SERVICE, &[]),

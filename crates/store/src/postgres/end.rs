@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
-use tokio_postgres::types::ToSql;
 
 use super::begin::OwnNode;
 use super::connection::{Connection, wait};
 use super::error::{Failure, text};
-use super::flush::Statement;
+use super::flush::{Params, WRITE};
 use super::rows::Written;
 use super::session::{COMMIT, is_refusal, pause};
 use crate::StoreError;
@@ -18,13 +17,8 @@ use crate::StoreError;
 /// How long is looked for what became of a transaction whose answer was lost.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
 
-const UPDATE_NODE: &str = "
-UPDATE node SET lease_until = $2, watermark = $3, last_id = $4, last_batch = $5 WHERE id = $1";
-
 /// The server may still be at the old transaction: then its lock is waited for.
 const LAST_BATCH: &str = "SELECT last_batch FROM node WHERE id = $1 FOR UPDATE";
-
-type Params<'a> = Vec<&'a (dyn ToSql + Sync)>;
 
 /// Writes everything and commits.
 pub(super) fn commit(
@@ -35,31 +29,25 @@ pub(super) fn commit(
 ) -> Result<(), Lost> {
     let id: &[u8] = node.row.node.0.as_bytes();
     let (lease_until, watermark) = (node.row.lease_until.0, node.row.watermark.0);
-    let node_params: Params<'_> = vec![&id, &lease_until, &watermark, &node.last_id, &node.batch];
-    let signals = written.signals.statement();
-    let runs = written.runs.statement();
-    let states = written.states.statement();
-    let node = Some((UPDATE_NODE, node_params));
-    let prepared = async {
-        for (sql, _) in [&signals, &runs, &states, &node].into_iter().flatten() {
-            connection.prepare(sql).await?;
-        }
-        Ok(())
-    };
-    if let Err(failure) = wait(runtime, prepared) {
+    let mut params: Params<'_> = written.signals.params();
+    params.extend(written.runs.params());
+    params.extend(written.states.params());
+    params.extend::<Params<'_>>(vec![
+        &id,
+        &lease_until,
+        &watermark,
+        &node.last_id,
+        &node.batch,
+    ]);
+    if let Err(failure) = wait(runtime, connection.prepare(&WRITE)) {
         let Failure { error, again } = failure;
         return Err(Lost::Not(connection.roll_back(runtime, error, again)));
     }
-    // Sent at once, in this order. Where one of them is refused, so is COMMIT.
+    // Sent at once, in this order. Where the first is refused, so is COMMIT.
     let all = async {
-        let (signals, runs, states, node, committed) = tokio::join!(
-            run(&connection, signals.as_ref()),
-            run(&connection, runs.as_ref()),
-            run(&connection, states.as_ref()),
-            run(&connection, node.as_ref()),
-            connection.say(COMMIT),
-        );
-        signals.and(runs).and(states).and(node).and(committed)
+        let (wrote, committed) =
+            tokio::join!(connection.query(&WRITE, &params), connection.say(COMMIT));
+        wrote.map(drop).and(committed)
     };
     let limited = async { tokio::time::timeout(COMMIT_TIMEOUT, all).await };
     match runtime.block_on(limited) {
@@ -74,17 +62,6 @@ pub(super) fn commit(
         Ok(Err(error)) => Err(Lost::Answer(text(&error))),
         Err(_) => Err(Lost::Answer("no answer in time".to_owned())),
     }
-}
-
-/// Runs a statement, where there is one.
-async fn run(
-    connection: &Connection,
-    statement: Option<&Statement<'_>>,
-) -> Result<(), tokio_postgres::Error> {
-    let Some((sql, params)) = statement else {
-        return Ok(());
-    };
-    connection.query(sql, params).await.map(drop)
 }
 
 /// How long the last round trip may take; the server may wait for its standby.

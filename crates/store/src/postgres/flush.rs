@@ -1,16 +1,46 @@
 //! What a transaction of the hot path writes: gathered column by column, written with one statement a table.
 
+use std::sync::LazyLock;
+
 use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause};
 use tokio_postgres::types::ToSql;
 
 use super::portable::Portable;
 use super::rows::key;
-use crate::codec::{Columns, ignored_code, kind_code, metrics_json, outcome_code, work_json};
+use crate::codec::{Columns, ignored_code, kind_code, metrics_json, outcome_code};
 use crate::hot::Loaded;
 use crate::{Arrival, Result};
 
-/// One statement with its parameters.
-pub(super) type Statement<'a> = (&'static str, Vec<&'a (dyn ToSql + Sync)>);
+/// The parameters of a statement.
+pub(super) type Params<'a> = Vec<&'a (dyn ToSql + Sync)>;
+
+/// Signals, runs, states and our node, in this order, as one statement: each one more would cost the server and
+/// us a message both ways.
+pub(super) static WRITE: LazyLock<String> = LazyLock::new(|| {
+    let statements = [INSERT_SIGNALS, INSERT_RUNS, UPDATE_STATES, UPDATE_NODE];
+    let mut parameters = 0;
+    let [signals, runs, states, node] = statements.map(|statement| {
+        let (shifted, count) = shifted(statement, parameters);
+        parameters += count;
+        shifted
+    });
+    format!("WITH signals AS ({signals}), runs AS ({runs}), states AS ({states}) {node}")
+});
+
+/// A statement whose parameters are counted from `by` on, and how many it has.
+fn shifted(statement: &str, by: usize) -> (String, usize) {
+    let mut parts = statement.split('$');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold((first, 0), |(before, count), part| {
+        let end = part.find(|it: char| !it.is_ascii_digit());
+        let (number, rest) = part.split_at(end.unwrap_or(part.len()));
+        let number: usize = number.parse().expect("a number after each $");
+        (format!("{before}${}{rest}", number + by), count.max(number))
+    })
+}
+
+const UPDATE_NODE: &str = "
+UPDATE node SET lease_until = $2, watermark = $3, last_id = $4, last_batch = $5 WHERE id = $1";
 
 /// Signals to be appended.
 #[derive(Debug, Default)]
@@ -71,8 +101,8 @@ impl Signals {
         Ok(())
     }
 
-    pub(super) fn statement(&self) -> Option<Statement<'_>> {
-        let columns: Vec<&(dyn ToSql + Sync)> = vec![
+    pub(super) fn params(&self) -> Params<'_> {
+        vec![
             &self.id,
             &self.previous,
             &self.heartbeat,
@@ -88,16 +118,15 @@ impl Signals {
             &self.metrics,
             &self.body,
             &self.body_bytes,
-        ];
-        (!self.id.is_empty()).then_some((INSERT_SIGNALS, columns))
+        ]
     }
 
     /// Writes now what is gathered: somebody is about to read it.
     pub(super) fn flush(&mut self, portable: &mut Portable<'_>) -> Result<()> {
-        let Some((sql, columns)) = self.statement() else {
+        if self.id.is_empty() {
             return Ok(());
-        };
-        portable.raw(sql, &columns)?;
+        }
+        portable.raw(INSERT_SIGNALS, &self.params())?;
         *self = Self::default();
         Ok(())
     }
@@ -120,13 +149,12 @@ pub(super) struct Runs {
     ended_at: Vec<i64>,
     outcome: Vec<i64>,
     exit_code: Vec<Option<i64>>,
-    work: Vec<Option<String>>,
 }
 
 const INSERT_RUNS: &str = "
-INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code, work)
+INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                     $7::bigint[], $8::bigint[], $9::text[])";
+                     $7::bigint[], $8::bigint[])";
 
 impl Runs {
     pub(super) fn push(
@@ -135,8 +163,7 @@ impl Runs {
         heartbeat: HeartbeatId,
         run: &FinishedRun,
         previous: Option<i64>,
-    ) -> Result<()> {
-        self.work.push(work_json(run.work.as_deref())?);
+    ) {
         self.id.push(row);
         self.previous.push(previous);
         self.heartbeat.push(key(heartbeat));
@@ -146,11 +173,10 @@ impl Runs {
         self.ended_at.push(run.ended_at.0);
         self.outcome.push(outcome_code(run.outcome));
         self.exit_code.push(run.exit_code.map(i64::from));
-        Ok(())
     }
 
-    pub(super) fn statement(&self) -> Option<Statement<'_>> {
-        let columns: Vec<&(dyn ToSql + Sync)> = vec![
+    pub(super) fn params(&self) -> Params<'_> {
+        vec![
             &self.id,
             &self.previous,
             &self.heartbeat,
@@ -159,9 +185,7 @@ impl Runs {
             &self.ended_at,
             &self.outcome,
             &self.exit_code,
-            &self.work,
-        ];
-        (!self.id.is_empty()).then_some((INSERT_RUNS, columns))
+        ]
     }
 }
 
@@ -233,8 +257,8 @@ impl States {
         Ok(())
     }
 
-    pub(super) fn statement(&self) -> Option<Statement<'_>> {
-        let columns: Vec<&(dyn ToSql + Sync)> = vec![
+    pub(super) fn params(&self) -> Params<'_> {
+        vec![
             &self.id,
             &self.settings,
             &self.newest_signal,
@@ -255,7 +279,29 @@ impl States {
             &self.run_ended_at,
             &self.run_outcome,
             &self.rare,
-        ];
-        (!self.id.is_empty()).then_some((UPDATE_STATES, columns))
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_the_statement_has_parameters_of_its_own() {
+        let (signals, runs, states) = (Signals::default(), Runs::default(), States::default());
+        let lengths = [signals.params(), runs.params(), states.params()].map(|params| params.len());
+        let counted = [INSERT_SIGNALS, INSERT_RUNS, UPDATE_STATES].map(|it| shifted(it, 0).1);
+        assert_eq!(counted, lengths);
+        let all = lengths.iter().sum::<usize>() + 5;
+        for number in 1..=all {
+            let places = WRITE.matches(&format!("${number}")).count();
+            assert!(places > 0, "${number}");
+        }
+        assert!(!WRITE.contains(&format!("${}", all + 1)));
+        assert_eq!(
+            shifted("$1, $12 and $2", 30),
+            ("$31, $42 and $32".to_owned(), 12)
+        );
     }
 }

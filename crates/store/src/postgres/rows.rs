@@ -22,10 +22,11 @@ use crate::{Arrival, Result};
 macro_rules! states {
     ($locked:literal) => {
         concat!(
-            "SELECT id, settings, newest_signal, newest_run, phase, armed_at, last_signal_at,
+            "SELECT h.id, settings, newest_signal, newest_run, phase, armed_at, last_signal_at,
                     last_success_at, expected_at, wake_at, failures, successes, signals, incidents,
                     alerts, version, run_started_at, run_ended_at, run_outcome, rare
-               FROM heartbeat_state WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+               FROM unnest($1::bytea[]) AS wanted (id) JOIN heartbeat_state h ON h.id = wanted.id
+              ORDER BY h.id FOR UPDATE OF h",
             $locked
         )
     };
@@ -177,7 +178,8 @@ impl Rows for PostgresRows<'_> {
         run: &FinishedRun,
         previous: Option<i64>,
     ) -> Result<()> {
-        self.runs.push(row, heartbeat, run, previous)
+        self.runs.push(row, heartbeat, run, previous);
+        Ok(())
     }
 
     fn judge_to(&self, wish: UnixMicros) -> UnixMicros {
