@@ -71,6 +71,14 @@ impl SteadyClock {
         self.database = Some((least, most.max(least)));
     }
 
+    /// Before anybody was told an instant of the axis, the database's clock was asked once more: where the first
+    /// answer took long on its way, the axis began too early by that, and is set right at once.
+    pub fn starts_no_earlier(&mut self, asked: Reading, answered: Reading, clock: UnixMicros) {
+        self.database_said(asked, answered, clock);
+        let least = clock.0.saturating_sub(answered.boot_micros);
+        self.offset_micros = self.offset_micros.max(least);
+    }
+
     /// The instant of a reading on the axis. Does not move the axis, so anyone may ask.
     pub fn instant(&self, reading: Reading) -> UnixMicros {
         UnixMicros(reading.boot_micros.saturating_add(self.offset_micros))
@@ -179,6 +187,24 @@ mod tests {
             clock.instant(reading(2 * SECOND, 9 * HOUR)),
             UnixMicros(HOUR + SECOND)
         );
+    }
+
+    #[test]
+    fn an_axis_that_began_after_a_slow_answer_is_set_right_before_it_is_used() {
+        // The clock said one hour at second 1; the answer took until second 3.
+        let mut clock = SteadyClock::start_by_database(reading(3 * SECOND, 0), UnixMicros(HOUR));
+        let (asked, answered) = (reading(3 * SECOND, 0), reading(3 * SECOND + 1_000, 0));
+        clock.starts_no_earlier(asked, answered, UnixMicros(HOUR + 2 * SECOND + 500));
+        assert_eq!(clock.instant(answered), UnixMicros(HOUR + 2 * SECOND + 500));
+        assert_eq!(clock.follow(reading(4 * SECOND, 0)), None);
+
+        // Never back: what the cluster has come past stays past.
+        clock.starts_no_earlier(
+            reading(5 * SECOND, 0),
+            reading(5 * SECOND, 0),
+            UnixMicros(HOUR),
+        );
+        assert!(clock.instant(reading(5 * SECOND, 0)) > UnixMicros(HOUR + 3 * SECOND));
     }
 
     #[test]

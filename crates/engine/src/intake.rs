@@ -91,6 +91,12 @@ impl<A> Intake<A> {
         intake
     }
 
+    /// Before it took a signal, the database's clock said `clock` once more, at some instant from `asked` to
+    /// `answered`: see [`SteadyClock::starts_no_earlier`].
+    pub fn starts_no_earlier(&mut self, asked: Reading, answered: Reading, clock: UnixMicros) {
+        self.axis.starts_no_earlier(asked, answered, clock);
+    }
+
     /// A transaction of this node was stored: its lease is renewed, and the database's clock said `clock` at
     /// some instant from `asked` to `answered`.
     pub fn renewed(&mut self, asked: Reading, answered: Reading, clock: UnixMicros) {

@@ -187,6 +187,15 @@ impl Store {
         }
     }
 
+    /// What the clock of a database that several share says, some time before this returns. `None`: nobody
+    /// shares this one.
+    pub async fn clock(&self) -> Result<Option<UnixMicros>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(postgres) => postgres.read(postgres::clock).await.map(Some),
+        }
+    }
+
     /// The node ends cleanly: everything that it received until `now` is recorded or refused, and `gaps` are
     /// what it has not told yet. The others go on without it, and nothing is a gap.
     pub async fn leave(&self, gaps: Vec<nightbeat_domain::Gap>, now: UnixMicros) -> Result<()> {

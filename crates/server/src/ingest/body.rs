@@ -90,25 +90,25 @@ where
     // What was cut off may have been just what a rule misses.
     let said = reader.filter(|_| finished).map(|reader| said(reader, of));
     let mut taken = kept.finish(finished, announced);
-    taken.reading = said.map(|said| of_wrapper(&mut taken).unwrap_or(said));
+    taken.reading = said.map(|said| Box::new(of_wrapper(&mut taken).unwrap_or(said)));
     taken
 }
 
 /// What `nightbeat run` read, where the body comes from it: that was the whole output.
-fn of_wrapper(taken: &mut SignalBody) -> Option<Box<Reading>> {
+fn of_wrapper(taken: &mut SignalBody) -> Option<Reading> {
     let body = taken.kept.as_mut()?;
     let whole = body.len();
     let reading = wrapper::take_reading(body);
     taken.bytes -= (whole - body.len()) as u64;
-    reading.map(Box::new)
+    reading
 }
 
-fn said(reader: Reader, of: BodyOf) -> Box<Reading> {
+fn said(reader: Reader, of: BodyOf) -> Reading {
     let exit_code = match of {
         BodyOf::End { exit_code } => exit_code.map(i32::from),
         BodyOf::Note => None,
     };
-    Box::new(reader.finish(exit_code))
+    reader.finish(exit_code)
 }
 
 /// The first tenth of the limit and the newest bytes, in one buffer.

@@ -11,6 +11,22 @@ use super::Answer;
 use super::pace::Pace;
 use crate::clock::Clock;
 
+/// What the database's clock said, at some instant from `asked` to `answered`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClockSaid {
+    pub(super) asked: Reading,
+    pub(super) answered: Reading,
+    pub(super) clock: UnixMicros,
+}
+
+impl ClockSaid {
+    /// How long the answer took, in microseconds: so much is not known of when it was said.
+    pub(super) fn took_micros(&self) -> i64 {
+        let asked = self.asked.boot_micros;
+        self.answered.boot_micros.saturating_sub(asked)
+    }
+}
+
 /// A signal that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Inbound {
@@ -117,11 +133,19 @@ impl Intake {
         self.read()
     }
 
-    /// A life begins: the database's clock said `clock` to a node that asked at `asked`.
-    pub(super) fn joined(&self, asked: Reading, clock: UnixMicros) {
+    /// A life begins: the database's clock said `clock` to a node that asked at `asked`, and then `said`.
+    pub(super) fn joined(&self, asked: Reading, clock: UnixMicros, said: Option<ClockSaid>) {
         let mut waiting = self.lock();
         let answered = self.read();
         waiting.signals = engine::Intake::joined(asked, answered, clock, self.signals_max);
+        if let Some(said) = said {
+            let ClockSaid {
+                asked,
+                answered,
+                clock,
+            } = said;
+            waiting.signals.starts_no_earlier(asked, answered, clock);
+        }
         if waiting.refused {
             // Nobody else knows of it: the gap of the absence ends with `clock`.
             waiting.signals.refused();
@@ -307,7 +331,7 @@ mod tests {
         assert!(is_refused(&intake, None));
         assert!(!intake.knows_the_time());
         let asked = intake.asks();
-        intake.joined(asked, CLOCK);
+        intake.joined(asked, CLOCK, None);
         assert!(intake.knows_the_time() && intake.is_ready());
         assert!(intake.now().since(CLOCK).as_secs() < 60);
         assert!(!is_refused(&intake, None));
@@ -321,7 +345,7 @@ mod tests {
         let intake = of_several();
         let asked = intake.asks();
         assert!(is_refused(&intake, None));
-        intake.joined(asked, CLOCK);
+        intake.joined(asked, CLOCK, None);
         assert!(intake.take().refused);
     }
 
@@ -329,7 +353,7 @@ mod tests {
     fn the_end_of_a_life_refuses_what_waits_and_what_was_announced_in_it() {
         let intake = of_several();
         let asked = intake.asks();
-        intake.joined(asked, CLOCK);
+        intake.joined(asked, CLOCK, None);
         let (inbound, mut answered) = signal();
         intake.put(inbound, None);
         let announced = intake.announce();
@@ -338,7 +362,7 @@ mod tests {
         assert!(is_refused(&intake, None));
         assert!(intake.knows_the_time());
         let asked = intake.asks();
-        intake.joined(asked, CLOCK);
+        intake.joined(asked, CLOCK, None);
         assert!(is_refused(&intake, Some(announced)), "of another life");
         assert!(!is_refused(&intake, None));
     }

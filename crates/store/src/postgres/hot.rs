@@ -75,7 +75,7 @@ impl Postgres {
 }
 
 /// The database's own clock.
-fn clock(sql: &mut dyn Sql) -> Result<UnixMicros> {
+pub(crate) fn clock(sql: &mut dyn Sql) -> Result<UnixMicros> {
     let query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
     let row = sql.first(query, &[])?;
     row.map_or(Ok(UnixMicros::MIN), |row| row.get(0))

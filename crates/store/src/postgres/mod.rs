@@ -26,6 +26,7 @@ use tokio_postgres::NoTls;
 
 use self::address::{Address, Tls};
 use self::hosts::{GREETING_TIMEOUT, Hosts, Pinned};
+pub(crate) use self::hot::clock;
 use self::session::Mode;
 use self::writer::Writer;
 use crate::hot::Queue;
