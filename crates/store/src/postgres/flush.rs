@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::portable::Portable;
 use super::rows::key;
-use crate::codec::{Columns, ignored_code, kind_code, metrics_json, outcome_code};
+use crate::codec::{Columns, ignored_code, kind_code, metrics_json, outcome_code, work_json};
 use crate::hot::Loaded;
 use crate::{Arrival, Result};
 
@@ -149,12 +149,13 @@ pub(super) struct Runs {
     ended_at: Vec<i64>,
     outcome: Vec<i64>,
     exit_code: Vec<Option<i64>>,
+    work: Vec<Option<String>>,
 }
 
 const INSERT_RUNS: &str = "
-INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code)
+INSERT INTO run (id, previous, heartbeat, rid, started_at, ended_at, outcome, exit_code, work)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                     $7::bigint[], $8::bigint[])";
+                     $7::bigint[], $8::bigint[], $9::text[])";
 
 impl Runs {
     pub(super) fn push(
@@ -163,7 +164,8 @@ impl Runs {
         heartbeat: HeartbeatId,
         run: &FinishedRun,
         previous: Option<i64>,
-    ) {
+    ) -> Result<()> {
+        self.work.push(work_json(run.work.as_deref())?);
         self.id.push(row);
         self.previous.push(previous);
         self.heartbeat.push(key(heartbeat));
@@ -173,6 +175,7 @@ impl Runs {
         self.ended_at.push(run.ended_at.0);
         self.outcome.push(outcome_code(run.outcome));
         self.exit_code.push(run.exit_code.map(i64::from));
+        Ok(())
     }
 
     pub(super) fn params(&self) -> Params<'_> {
@@ -185,6 +188,7 @@ impl Runs {
             &self.ended_at,
             &self.outcome,
             &self.exit_code,
+            &self.work,
         ]
     }
 }

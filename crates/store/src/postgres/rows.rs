@@ -178,8 +178,7 @@ impl Rows for PostgresRows<'_> {
         run: &FinishedRun,
         previous: Option<i64>,
     ) -> Result<()> {
-        self.runs.push(row, heartbeat, run, previous);
-        Ok(())
+        self.runs.push(row, heartbeat, run, previous)
     }
 
     fn judge_to(&self, wish: UnixMicros) -> UnixMicros {

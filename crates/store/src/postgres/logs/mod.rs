@@ -66,6 +66,7 @@ const RUNS: Log = Log {
         "ended_at",
         "outcome",
         "exit_code",
+        "work",
     ],
 };
 
