@@ -74,13 +74,10 @@ impl Beside {
             .spool
             .clone()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = match folder {
-            Some(folder) => folder,
-            None => {
-                let settings = self.settings()?;
-                let default = || Owner::of_process().folder("spool");
-                settings.spool.unwrap_or_else(default)
-            }
+        let folder = if let Some(folder) = folder { folder } else {
+            let settings = self.settings()?;
+            let default = || Owner::of_process().folder("spool");
+            settings.spool.unwrap_or_else(default)
         };
         Ok(Spool::new(folder))
     }

@@ -109,9 +109,12 @@ pub(super) fn start(start: &Start) -> Result<(Child, Pipes), NotStarted> {
 }
 
 fn command(program: &OsString, arguments: &[OsString], start: &Start, own_group: bool) -> Command {
-    let stdio = |piped| match piped {
-        true => Stdio::piped(),
-        false => Stdio::inherit(),
+    let stdio = |piped| {
+        if piped {
+            Stdio::piped()
+        } else {
+            Stdio::inherit()
+        }
     };
     let mut command = Command::new(program);
     command
@@ -160,9 +163,10 @@ impl Child {
 
     fn wait(self) -> Option<ExitStatus> {
         loop {
-            let found = match is_init() {
-                true => wait(WaitOptions::empty()),
-                false => waitpid(Some(self.pid), WaitOptions::empty()),
+            let found = if is_init() {
+                wait(WaitOptions::empty())
+            } else {
+                waitpid(Some(self.pid), WaitOptions::empty())
             };
             match found {
                 Ok(Some((pid, status))) if pid == self.pid => {
@@ -215,7 +219,7 @@ mod tests {
         assert_eq!(shell_code(ExitStatus::from_raw(3 << 8)), 3);
         assert_eq!(shell_code(ExitStatus::from_raw(15)), 143);
         // With a core dump.
-        assert_eq!(shell_code(ExitStatus::from_raw(11 | 128)), 139);
+        assert_eq!(shell_code(ExitStatus::from_raw(0x0b | 0x80)), 139);
     }
 
     #[test]

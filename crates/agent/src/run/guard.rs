@@ -42,10 +42,7 @@ impl Guard {
         if is_init() {
             return None;
         }
-        let kind = match child.own_group {
-            true => "group",
-            false => "process",
-        };
+        let kind = if child.own_group { "group" } else { "process" };
         let mut command = Command::new(SELF);
         command
             .args([COMMAND, kind, &child.pid.as_raw_nonzero().to_string()])
@@ -91,9 +88,12 @@ pub(super) fn watch(arguments: &[OsString]) {
             tree::signal(pid, signal);
         }
     };
-    let is_left = || match is_group {
-        true => test_kill_process_group(pid).is_ok(),
-        false => test_kill_process(pid).is_ok(),
+    let is_left = || {
+        if is_group {
+            test_kill_process_group(pid).is_ok()
+        } else {
+            test_kill_process(pid).is_ok()
+        }
     };
     signal(Signal::TERM);
     // One that is stopped takes the TERM only when it goes on.

@@ -119,9 +119,10 @@ impl Kept {
             let mut text = self.head;
             text.extend_from_slice(&tail);
             let text = masks.apply(text);
-            return match text.len() <= limit {
-                true => text,
-                false => join(&text, &text, limit, text.len() as u64),
+            return if text.len() <= limit {
+                text
+            } else {
+                join(&text, &text, limit, text.len() as u64)
             };
         }
         // What the cut left of a secret lies in the margins, which are not kept.

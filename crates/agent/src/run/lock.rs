@@ -42,9 +42,10 @@ pub struct LockWanted {
 impl LockWanted {
     /// The lock with this name in `folder`; a name with a slash is a file's path.
     pub fn named(name: &str, folder: &Path, overlap: Overlap) -> Self {
-        let file = match name.contains('/') {
-            true => PathBuf::from(name),
-            false => folder.join(format!("{name}.lock")),
+        let file = if name.contains('/') {
+            PathBuf::from(name)
+        } else {
+            folder.join(format!("{name}.lock"))
         };
         Self { file, overlap }
     }

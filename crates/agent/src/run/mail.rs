@@ -144,7 +144,7 @@ impl Carrier {
     fn carry(mut self) {
         loop {
             match self.next() {
-                Work::Signal(signal) => self.bring(signal),
+                Work::Signal(signal) => self.bring(&signal),
                 Work::Spool => self.empty_spool(),
                 Work::End => return,
             }
@@ -181,8 +181,8 @@ impl Carrier {
         }
     }
 
-    fn bring(&mut self, signal: Signal) {
-        match self.courier.try_once(&signal, ONE_TRY) {
+    fn bring(&mut self, signal: &Signal) {
+        match self.courier.try_once(signal, ONE_TRY) {
             Ok(receipt) => {
                 self.failures = 0;
                 self.not_before = None;
@@ -191,19 +191,19 @@ impl Carrier {
                 let mut state = self.shared.lock();
                 state.body_limit = receipt.body_limit.or(state.body_limit);
                 state.trouble = None;
-                Self::delivered(&mut state, &signal);
+                Self::delivered(&mut state, signal);
             }
             Err(Refusal::Final(error)) => {
                 let mut state = self.shared.lock();
                 state.trouble = Some(error.to_string());
-                Self::delivered(&mut state, &signal);
+                Self::delivered(&mut state, signal);
             }
             Err(Refusal::Later(failure)) => {
                 self.failures += 1;
                 let asked = failure.retry_after.unwrap_or_default();
                 self.wait_longer(asked);
                 let error = failure.error(self.failures as usize);
-                self.put_off(&signal, &error);
+                self.put_off(signal, &error);
             }
         }
         self.shared.changed.notify_all();

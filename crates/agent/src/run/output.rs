@@ -229,10 +229,9 @@ fn wait<P: AsFd>(pipe: &P, ended: &PipeReader, backlog: &mut Option<Backlog>) ->
         };
         match found {
             Ok(0) => return false,
-            Ok(_) => return true,
             Err(Errno::INTR) => {}
-            // Reading will tell what is wrong.
-            Err(_) => return true,
+            // Where something is wrong, reading will tell what.
+            Ok(_) | Err(_) => return true,
         }
     }
 }

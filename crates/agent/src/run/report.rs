@@ -94,7 +94,7 @@ impl Report {
         let mut ours = String::new();
         for note in &self.notes {
             for line in note.lines() {
-                ours += &format!("{NOTE_TAG}{}\n", masks.apply_text(line));
+                ours.extend([NOTE_TAG, &masks.apply_text(line), "\n"]);
             }
         }
         ours += &reading_line(self.reading.as_ref(), masks);
@@ -116,9 +116,10 @@ fn reading_line(reading: Option<&Reading>, masks: &Masks) -> String {
     };
     masks.apply_json(&mut value);
     let line = format!("{READING_TAG}{value}\n");
-    match line.len() <= READING_BYTES_MAX {
-        true => line,
-        false => String::new(),
+    if line.len() <= READING_BYTES_MAX {
+        line
+    } else {
+        String::new()
     }
 }
 

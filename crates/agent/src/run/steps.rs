@@ -150,9 +150,10 @@ fn parse(list: &str) -> Vec<FailedStep> {
         let first = command.lines().next().unwrap_or_default();
         // The code, and those of all parts of a pipeline; bash names only the last of them.
         let (code, parts) = code.split_once(' ').unwrap_or((&code, ""));
-        let code = match parts.contains(' ') {
-            true => format!("{code} (the pipeline's parts: {parts})"),
-            false => code.to_owned(),
+        let code = if parts.contains(' ') {
+            format!("{code} (the pipeline's parts: {parts})")
+        } else {
+            code.to_owned()
         };
         let step = FailedStep {
             code,
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_list_of_failed_steps_is_read() {
-        let list = "127 127\t3\t./backup.sh\ttool --all\01 1\t9\tbash\tcp a\nb\01 1\t9\tbash\tcp a\nb\0\
+        let list = "127 127\t3\t./backup.sh\ttool --all\x001 1\t9\tbash\tcp a\nb\x001 1\t9\tbash\tcp a\nb\0\
             1 1 0\t10\tbash\tgzip\0cut";
         let steps: Vec<String> = parse(list).iter().map(ToString::to_string).collect();
         assert_eq!(

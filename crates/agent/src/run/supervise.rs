@@ -43,6 +43,7 @@ pub(super) struct Ending {
 }
 
 /// What comes next if the job does not end.
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Term,
     Kill,

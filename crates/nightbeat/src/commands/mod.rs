@@ -80,7 +80,7 @@ pub(crate) enum Done {
 /// Runs a command.
 pub(crate) fn run(command: Command) -> Result<Done, Failure> {
     match command {
-        Command::Run(run) => run.run().map(Done::Code),
+        Command::Run(run) => Ok(Done::Code(run.run())),
         Command::Ping(ping) => ping.run().map(Done::Data),
         Command::Flush(flush) => flush.run().map(Done::Data),
         #[cfg(feature = "full")]

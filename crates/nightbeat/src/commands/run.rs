@@ -37,7 +37,7 @@ Exit codes:
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Run {
-    /// The heartbeat: its id, its slug (with a ping key or an API key), its whole URL, or file:PATH
+    /// The heartbeat: its id, its slug (with a ping key or an API key), its whole URL, or <file:PATH>
     #[arg(
         value_name = "ID|SLUG|URL",
         env = "NIGHTBEAT_HEARTBEAT",
@@ -130,8 +130,9 @@ struct Destination {
 }
 
 impl Run {
-    pub(super) fn run(self) -> Result<u8, Failure> {
-        Ok(run::run(&self.task()))
+    /// Runs the job; its exit code.
+    pub(super) fn run(self) -> u8 {
+        run::run(&self.task())
     }
 
     /// Nothing in here keeps the job from running: what is wrong with the way to the server is told at the

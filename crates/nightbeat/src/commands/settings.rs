@@ -62,7 +62,7 @@ pub(super) struct Settings {
     /// Count only signals sent with POST
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     post_only: Option<bool>,
-    /// What must hold for a run to be ok: 'files_total > 0'; repeat for several. An empty one ('') means none
+    /// What must hold for a run to be ok: '`files_total` > 0'; repeat for several. An empty one ('') means none
     #[arg(long = "rule", value_name = "RULE")]
     rules: Vec<String>,
 }

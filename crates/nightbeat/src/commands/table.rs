@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{channel, config, create, db, delete, deliveries, edit, evidence, incidents, init, list, log, login, pause, resume, runs, schedule, serve, show};
+use super::{
+    channel, config, create, db, delete, deliveries, edit, evidence, incidents, init, list, log,
+    login, pause, resume, runs, schedule, serve, show,
+};
 use crate::exit::Failure;
 use crate::session::Session;
 

@@ -139,7 +139,14 @@ fn some_exit_codes_are_only_a_warning() {
     assert_eq!(ran.code, Some(24), "it is not run again either");
     let end = beats.last();
     assert_eq!(end.tail, "/24");
-    assert!(end.text().contains("[nightbeat] exit code 24 counts as a warning"));
+    assert!(
+        end.text()
+            .contains("[nightbeat] exit code 24 counts as a warning")
+    );
     // An exit code alone would be a failure to the server.
-    assert!(end.text().contains("\"outcome\":\"warning\""), "{}", end.text());
+    assert!(
+        end.text().contains("\"outcome\":\"warning\""),
+        "{}",
+        end.text()
+    );
 }

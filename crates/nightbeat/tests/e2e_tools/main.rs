@@ -1,5 +1,5 @@
 //! Real tools, and the failures of which people learn when they need their backup: a real server, real rsync,
-//! restic, borg, rclone, pg_dump and tar. Each story is told twice: by a script that ends with curl and sends its
+//! restic, borg, rclone, `pg_dump` and tar. Each story is told twice: by a script that ends with curl and sends its
 //! output, and by `nightbeat run`.
 #![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 

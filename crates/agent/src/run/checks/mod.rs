@@ -31,6 +31,10 @@ pub enum Free {
 }
 
 /// What must hold of the destination.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and they come in all combinations"
+)]
 #[derive(Debug, Clone, Default)]
 pub struct Checks {
     /// The destination.
@@ -279,9 +283,10 @@ pub fn parse_free(text: &str) -> Result<Free, String> {
     let text = text.trim();
     if let Some(percent) = text.strip_suffix('%') {
         let percent: f64 = percent.trim().parse().map_err(|_| problem())?;
-        return match (0.0..=100.0).contains(&percent) {
-            true => Ok(Free::Percent(percent)),
-            false => Err(problem()),
+        return if (0.0..=100.0).contains(&percent) {
+            Ok(Free::Percent(percent))
+        } else {
+            Err(problem())
         };
     }
     let digits = text
