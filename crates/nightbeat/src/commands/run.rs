@@ -14,7 +14,6 @@ use nightbeat_agent::spool::Owner;
 use super::values::{metric, span};
 use crate::beside::Beside;
 use crate::connection::Connection;
-use crate::exit::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
