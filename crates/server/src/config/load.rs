@@ -16,7 +16,7 @@ pub(super) const PREFIX: &str = "NIGHTBEAT_";
 
 /// Variables with our prefix that are not keys: read by the client commands, by `--config` and by test
 /// builds.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 11] = [
     "NIGHTBEAT_CONFIG",
     "NIGHTBEAT_URL",
     "NIGHTBEAT_API_KEY",
