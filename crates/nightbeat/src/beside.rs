@@ -74,7 +74,9 @@ impl Beside {
             .spool
             .clone()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = if let Some(folder) = folder { folder } else {
+        let folder = if let Some(folder) = folder {
+            folder
+        } else {
             let settings = self.settings()?;
             let default = || Owner::of_process().folder("spool");
             settings.spool.unwrap_or_else(default)
