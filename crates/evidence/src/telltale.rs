@@ -253,7 +253,7 @@ mod tests {
             ),
             ("/bin/sh: 1: pg_dump: not found", CommandNotFound),
             (
-                "/root/backup.sh: line 3: restic: command not found",
+                "/srv/backup.sh: line 3: restic: command not found",
                 CommandNotFound,
             ),
             (

@@ -152,13 +152,13 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "abc/def+ghi"),
             ("api_token", "lower-case"),
             ("PATH", "/usr/bin:/bin"),
-            ("PWD", "/root/backup"),
+            ("PWD", "/srv/backup"),
             ("SHORT_KEY", "1"),
         ]);
         let masked = masks.apply_text(
-            "a=hunter22hunter22 postgres-pw abc/def+ghi lower-case /usr/bin:/bin /root/backup 1",
+            "a=hunter22hunter22 postgres-pw abc/def+ghi lower-case /usr/bin:/bin /srv/backup 1",
         );
-        assert_eq!(masked, "a=****** *** *** *** /usr/bin:/bin /root/backup 1");
+        assert_eq!(masked, "a=****** *** *** *** /usr/bin:/bin /srv/backup 1");
     }
 
     #[test]
