@@ -110,11 +110,11 @@ mod tests {
         .unwrap();
         assert_eq!(
             runs(&all, &view),
-            "ENDED                    AGO       OUTCOME  TOOK    DID                                \
+            "ENDED                    AGO       OUTCOME  TOOK    DID                                   \
              NOTE\n\
-             2026-11-22 03:10:00 UTC  8 h ago   failed   10 min  \
+             2026-11-22 03:10:00 UTC  9 h ago   failed   10 min  \
              restic: 0 files, 0 B in all; rows=12  no files\n\
-             2026-11-21 03:10:00 UTC  32 h ago  ok       –       –\n"
+             2026-11-21 03:10:00 UTC  33 h ago  ok       -       -\n"
         );
     }
 
