@@ -220,7 +220,7 @@ mod tests {
              \x20 grace         90 min\n\
              \x20 max run time  90 min (the grace)\n\
              \x20 observed      runs take 12–41 min; grace 90 min is comfortable\n\
-             \x20 rules         exit code 3 is a warning; resumed only by hand\n\
+             \x20 behaves       exit code 3 is a warning; resumed only by hand\n\
              \x20 channels      ops mail, c2\n\
              \x20 tags          prod, db\n\
              \x20 slug          nightly-backup\n\
