@@ -123,7 +123,13 @@ impl Bench {
                 heartbeats: self.heartbeats,
                 mode,
             };
-            rates.push(self.load(options, load, &servers).await?);
+            let found = self.load(options, load, &servers).await?;
+            // The table comes when all is measured, which takes a quarter of an hour.
+            eprintln!(
+                "{} heartbeats, {nodes} nodes, {}: {:.0} signals/s, {:.2} times pgbench",
+                found.heartbeats, found.connections, found.signals_per_second, found.ratio
+            );
+            rates.push(found);
         }
         Ok(rates)
     }
