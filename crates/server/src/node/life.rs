@@ -386,7 +386,7 @@ impl Life {
                 }
                 _ => {}
             }
-            tracing::error!(%error, "storing failed");
+            self.kit.report.storing_failed(&error);
             Failed
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nightbeat_domain::{Gap, GapKind, UnixMicros};
 use nightbeat_engine as engine;
+use nightbeat_store::StoreError;
 
 use crate::metrics::{GapLabel, Metrics};
 
@@ -13,6 +14,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(5);
 
 /// A deadline that waits this long for its judgement is a fault.
 const JUDGING_LAG_MAX: Duration = Duration::from_secs(15);
+
+/// Each failed transaction would be a line in the log, dozens a second while a database is away.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// How the node is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +42,8 @@ struct Last {
     away: Option<String>,
     /// What is damaged in the database.
     damage: Option<String>,
+    /// When a transaction that failed was last told, and how many have failed since.
+    told: Option<(UnixMicros, u64)>,
 }
 
 impl Report {
@@ -52,6 +58,7 @@ impl Report {
                 stopping: false,
                 away: is_shared.then(|| "it asks".to_owned()),
                 damage: None,
+                told: None,
             }),
         }
     }
@@ -68,6 +75,20 @@ impl Report {
         last.turned_at = now;
         last.storing = health.storing;
         last.judging_lag = health.judging_lag;
+    }
+
+    /// A transaction failed: the first is told, and then one each ten seconds, with how many others there were.
+    pub(super) fn storing_failed(&self, error: &StoreError) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = last.turned_at;
+        match &mut last.told {
+            Some((at, untold)) if now.since(*at) < TELL_AGAIN_AFTER => *untold += 1,
+            told => {
+                let others = told.map_or(0, |(_, untold)| untold);
+                *told = Some((now, 0));
+                tracing::error!(%error, others, "storing failed");
+            }
+        }
     }
 
     /// The node is not one of those on the database now, and why.
