@@ -123,6 +123,9 @@ pub struct Run {
     /// What its output says that each tool did.
     #[serde(default)]
     pub evidence: Option<Vec<Evidence>>,
+    /// Why its output says that it did not go well.
+    #[serde(default)]
+    pub why: Option<String>,
     /// Rules that it did not keep.
     #[serde(default)]
     pub broken_rules: Vec<BrokenRule>,

@@ -5,18 +5,17 @@
 
 use std::time::Duration;
 
-use nightbeat_evidence::rules::{History, RuleSet, RunFacts, evaluate};
+use nightbeat_evidence::rules::{HISTORY_RUNS_MAX, History, RuleSet, RunFacts, evaluate};
 use nightbeat_evidence::{BrokenRule, Metric, Outcome as Said, Reading, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::{Outcome, Settings, Signal, SignalKind, State, UnixMicros};
 
-/// How many runs are looked through at once for those that a run is held against; the failed ones do not
-/// count.
+/// How many runs are read at once of those that a run is held against.
 pub const PAST_RUNS: usize = 60;
 
-/// A job that has failed all the time since is held against the runs before that, if there are not more
-/// runs than these between.
+/// How far back they are looked for. The failed ones do not count: of a job that failed for as many runs as
+/// these, nothing is known of what is usual.
 pub const PAST_RUNS_MAX: usize = 1_200;
 
 /// The name under which an alert about a failed run tells what its output says.
@@ -53,7 +52,7 @@ impl Work {
     /// What a closing signal says of its run; `None`: nothing.
     pub fn of(signal: &Signal) -> Option<Self> {
         let reading = signal.reading.as_ref();
-        let reading = reading.filter(|it| says_anything(Some(it)));
+        let reading = reading.filter(|it| says_anything(Some(it)) || it.why.is_some());
         if reading.is_none() && signal.metrics.is_empty() && signal.broken_rules.is_empty() {
             return None;
         }
@@ -79,9 +78,15 @@ pub(crate) fn says_anything(reading: Option<&Reading>) -> bool {
     reading.is_some_and(|it| !it.evidence.is_empty() || !it.telltales.is_empty())
 }
 
+/// Whether `past` holds as many good runs as a later one is held against: no earlier one changes the judgement.
+pub fn is_enough(past: &[PastRun]) -> bool {
+    let good = past.iter().filter(|run| run.outcome != Outcome::Failed);
+    good.count() >= HISTORY_RUNS_MAX
+}
+
 /// The rules that a run does not keep, by what its closing signal says: the heartbeat's and those that are on
-/// by themselves. `past`: the runs before it, the oldest
-/// first; those that failed say nothing of what is usual.
+/// by themselves. `past`: the runs before it, the oldest first, as many as [`is_enough`] asks for; those that
+/// failed say nothing of what is usual.
 ///
 /// A rule of a newer version, which this one cannot read, is left out: each was checked when it was set.
 pub fn broken_rules(

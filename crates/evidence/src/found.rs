@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{EVIDENCES_MAX, TELLTALES_MAX};
+use crate::text::{cut, shown};
 use crate::{Metric, Tool};
 
 /// How a run went, from what its output and its exit code say. The greater is the worse.
@@ -287,7 +289,33 @@ impl Reading {
         }
         Some(sum)
     }
+
+    /// The same within the limits that a [`Reader`](crate::Reader) keeps, for one that came from elsewhere.
+    #[must_use]
+    pub fn within_limits(mut self) -> Self {
+        self.evidence.truncate(EVIDENCES_MAX);
+        self.telltales.truncate(TELLTALES_MAX);
+        for one in &mut self.evidence {
+            one.metrics.truncate(Evidence::METRICS_MAX);
+            one.metrics
+                .retain(|metric| Metric::new(&metric.name, metric.value).is_some());
+            one.duration = one.duration.filter(|it| it.is_finite() && *it >= 0.0);
+            one.line = shown(&one.line);
+            for text in [&mut one.version, &mut one.snapshot, &mut one.why] {
+                *text = text.take().map(|it| cut(&it, TEXT_CHARS_MAX));
+            }
+        }
+        for one in &mut self.telltales {
+            one.line = shown(&one.line);
+            one.program = one.program.take().map(|it| cut(&it, TEXT_CHARS_MAX));
+        }
+        self.why = self.why.map(|it| cut(&it, TEXT_CHARS_MAX));
+        self
+    }
 }
+
+/// The longest text of a reading that is no line of the output, in characters.
+const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Adds a number that may not be known.
 pub(crate) fn add(sum: &mut Option<u64>, one: Option<u64>) {

@@ -12,7 +12,8 @@ pub const READING_TAG: &str = "[nightbeat] reading ";
 const WHY_CHARS_MAX: usize = 600;
 
 /// Takes the wrapper's reading out of a body, where it ends with one: nobody wants to look at it, and it is of
-/// the whole output, of which the body may hold only a part.
+/// the whole output, of which the body may hold only a part. Whoever knows a heartbeat's id can send one, so
+/// it is held to the limits of a reading of our own.
 pub fn take_reading(body: &mut Vec<u8>) -> Option<Reading> {
     let end = body.trim_ascii_end().len();
     let begin = body[..end]
@@ -20,9 +21,9 @@ pub fn take_reading(body: &mut Vec<u8>) -> Option<Reading> {
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
     let json = body[begin..end].strip_prefix(READING_TAG.as_bytes())?;
-    let reading = serde_json::from_slice(json).ok()?;
+    let reading: Reading = serde_json::from_slice(json).ok()?;
     body.truncate(begin);
-    Some(reading)
+    Some(reading.within_limits())
 }
 
 /// What the wrapper's own lines say of a run that failed, in one sentence.
@@ -48,7 +49,9 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Evidence, Tool};
+    use crate::found::LINE_SHOWN_CHARS_MAX;
+    use crate::limits::EVIDENCES_MAX;
+    use crate::{Evidence, Metric, Tool};
 
     fn reading() -> Reading {
         let mut evidence = Evidence::new(Tool::Restic);
@@ -66,6 +69,29 @@ mod tests {
         assert_eq!(take_reading(&mut body), Some(reading()));
         assert_eq!(body, b"one\n[nightbeat] a note\n");
         assert_eq!(notes(&body).as_deref(), Some("a note"));
+    }
+
+    #[test]
+    fn a_reading_from_elsewhere_is_held_to_our_limits() {
+        let mut huge = reading();
+        huge.why = Some("w".repeat(5_000));
+        huge.evidence[0].line = "l".repeat(5_000);
+        huge.evidence[0].duration = Some(-1.0);
+        let metric = Metric {
+            name: "n".repeat(65),
+            value: 1.0,
+        };
+        huge.evidence[0].metrics = vec![metric];
+        huge.evidence = vec![huge.evidence[0].clone(); EVIDENCES_MAX + 1];
+        let json = serde_json::to_string(&huge).unwrap();
+        let mut body = format!("{READING_TAG}{json}").into_bytes();
+        let taken = take_reading(&mut body).unwrap();
+        assert_eq!(taken.evidence.len(), EVIDENCES_MAX);
+        assert!(taken.why.unwrap().chars().count() <= 1_000);
+        for one in &taken.evidence {
+            assert!(one.line.chars().count() <= LINE_SHOWN_CHARS_MAX);
+            assert_eq!((one.duration, one.metrics.len()), (None, 0));
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun};
+use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun, is_enough};
 use nightbeat_domain::{
-    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Outcome, Signal,
-    Surroundings, UnixMicros, elapse, observe, work,
+    Gap, GapKind, GapLedger, HeartbeatId, IgnoredBecause, Maintenance, Signal, Surroundings,
+    UnixMicros, elapse, observe, work,
 };
 use nightbeat_store::hot::{Done, Elapse, Record};
 use nightbeat_store::{Arrival, NewHeartbeat, Recorded, StoreError, Target, Watched};
@@ -277,19 +277,19 @@ impl Model {
         let rows = std::iter::successors(newest.and_then(get), |row: &&RunRow| {
             row.previous.and_then(get)
         });
-        let mut past: Vec<PastRun> = rows
-            .take(PAST_RUNS_MAX)
-            .map(|row| PastRun {
+        let mut past = Vec::new();
+        for row in rows.take(PAST_RUNS_MAX) {
+            // The stores look again after each page.
+            if past.len() % PAST_RUNS == 0 && is_enough(&past) {
+                break;
+            }
+            past.push(PastRun {
                 started_at: row.run.started_at,
                 ended_at: row.run.ended_at,
                 outcome: row.run.outcome,
                 work: row.run.work.as_deref().cloned(),
-            })
-            .collect();
-        // As many as the stores look through: pages, until one of them holds a run that did not fail.
-        let good = past.iter().position(|run| run.outcome != Outcome::Failed);
-        let pages = good.map_or(PAST_RUNS_MAX, |at| (at / PAST_RUNS + 1) * PAST_RUNS);
-        past.truncate(pages);
+            });
+        }
         past.reverse();
         past
     }

@@ -13,8 +13,6 @@ use crate::{Evidence, Metric, Outcome, Reading, Severity, Telltale, Tool, Totals
 pub struct RunFacts {
     /// Whether the signal carried an output, be it an empty one.
     pub(crate) has_output: bool,
-    /// Whether a part of the output was cut out before it was read.
-    pub(crate) output_is_cut: bool,
     /// What the output says against the run, and how bad that is.
     pub(crate) verdict: Option<(Severity, String)>,
     pub(crate) parts: Vec<Part>,
@@ -61,14 +59,6 @@ impl RunFacts {
             totals.warnings = totals.warnings.max(Some(found(Outcome::Warning)));
         }
         facts
-    }
-
-    /// Whether the output was longer than what is kept, so that a part of it was not read. Then no tool is
-    /// missed in it.
-    #[must_use]
-    pub fn cut(mut self, is_cut: bool) -> Self {
-        self.output_is_cut = is_cut;
-        self
     }
 
     /// How long the run took from its start signal to its end, in seconds. Without it the tools' own clocks count.

@@ -88,16 +88,6 @@ impl History {
         self.add(row, tools.collect());
     }
 
-    /// Takes a run for what is usual from now on, and forgets those before: for a person who says that a source
-    /// was made smaller on purpose. It counts as often as is needed for judging, so that the next run is held
-    /// against it.
-    pub fn accept(&mut self, facts: &RunFacts, rules: &RuleSet) {
-        *self = Self::default();
-        for _ in 0..GOOD_RUNS_MIN {
-            self.push(facts, rules);
-        }
-    }
-
     /// What a field was in the last `runs` good runs, the newest first; runs that did not say it are left out.
     pub fn values(&self, field: &Field, runs: usize) -> Vec<f64> {
         match field {

@@ -138,7 +138,7 @@ fn dry_run(facts: &RunFacts) -> Finding {
 
 /// A tool that spoke in each of the good runs does not appear in the output.
 fn silent(facts: &RunFacts, history: &History) -> Finding {
-    if !facts.has_output || facts.output_is_cut {
+    if !facts.has_output {
         return None;
     }
     let spoke = |tool| facts.parts.iter().any(|part| part.tool == tool);

@@ -164,14 +164,6 @@ fn a_tool_that_always_spoke_is_missed() {
         1
     );
     assert_eq!(judged(&RunFacts::read(None), &history), []);
-    // What was cut out of a long output may have been it.
-    assert_eq!(
-        judged(
-            &RunFacts::read(Some(&Reading::default())).cut(true),
-            &history
-        ),
-        []
-    );
     // Four nights are too few, and a tool that is not there each night is not missed.
     assert_eq!(judged(&facts(&[rsync(10, GIB)]), &nights(4, &both)), []);
     let mut weekly = nights(5, &facts(&[rsync(20, 2 * GIB)]));

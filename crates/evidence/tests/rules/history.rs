@@ -143,14 +143,3 @@ fn the_largest_history_fits_into_a_row() {
     let json = serde_json::to_string(&nights(30, &run)).unwrap();
     assert!(json.len() < 16 * 1024, "{} bytes", json.len());
 }
-
-#[test]
-fn a_person_can_accept_a_run_as_what_is_usual() {
-    let mut history = nights(14, &facts(&[rsync(1_000, 10 * GIB)]));
-    let smaller = facts(&[rsync(1_000, 2 * GIB)]);
-    assert_eq!(judged(&smaller, &history).len(), 1);
-    history.accept(&smaller, &RuleSet::default());
-    assert_eq!(judged(&smaller, &history), []);
-    // And it is held against that from the next run on.
-    assert_eq!(judged(&facts(&[rsync(1_000, GIB / 2)]), &history).len(), 1);
-}

@@ -65,8 +65,11 @@ fn note(run: &Run) -> String {
     let code = run.exit_code.filter(|code| *code != 0);
     let code = code.map(|code| format!("exit {code}"));
     let broken = run.broken_rules.iter().map(|broken| broken.text.clone());
+    // Where a rule says it, the output's own words would say it again.
+    let why = run.why.clone().filter(|_| run.broken_rules.is_empty());
     code.into_iter()
         .chain(broken)
+        .chain(why)
         .collect::<Vec<_>>()
         .join("; ")
 }
@@ -105,7 +108,10 @@ mod tests {
              "evidence": [{"tool": "restic", "files_total": 0, "bytes_total": 0, "deletes": 0}],
              "broken_rules": [{"rule": "files_total > 0", "severity": "failure", "text": "no files"}]},
             {"id": 2, "ended_at": "2026-11-21T03:10:00Z", "duration": null, "outcome": "ok",
-             "exit_code": null, "metrics": {}, "evidence": null, "broken_rules": []}
+             "exit_code": null, "metrics": {}, "evidence": null, "broken_rules": []},
+            {"id": 1, "ended_at": "2026-11-20T03:10:00Z", "duration": null, "outcome": "failed",
+             "exit_code": 1, "metrics": {}, "evidence": null, "why": "the disk is full",
+             "broken_rules": []}
         ]))
         .unwrap();
         assert_eq!(
@@ -114,7 +120,8 @@ mod tests {
              NOTE\n\
              2026-11-22 03:10:00 UTC  9 h ago   failed   10 min  \
              restic: 0 files, 0 B in all; rows=12  no files\n\
-             2026-11-21 03:10:00 UTC  33 h ago  ok       -       -\n"
+             2026-11-21 03:10:00 UTC  33 h ago  ok       -       -\n\
+             2026-11-20 03:10:00 UTC  2 days ago  failed   -       -  exit 1; the disk is full\n"
         );
     }
 

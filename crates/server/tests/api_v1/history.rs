@@ -56,7 +56,7 @@ async fn a_signal_is_shown_with_all_that_came_with_it() {
         json!({
             "id": run["id"], "rid": rid.to_string(), "started_at": start["at"],
             "ended_at": fail["at"], "duration": 601.0, "outcome": "failed", "exit_code": 3,
-            "metrics": {"rows": 12.5}, "evidence": null, "telltales": [], "broken_rules": [],
+            "metrics": {"rows": 12.5}, "evidence": null, "telltales": [], "why": null, "broken_rules": [],
         })
     );
 }

@@ -1,6 +1,6 @@
 //! The runs of a heartbeat that have ended.
 
-use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun};
+use nightbeat_domain::work::{PAST_RUNS, PAST_RUNS_MAX, PastRun, is_enough};
 use nightbeat_domain::{HeartbeatId, Outcome, ProjectId, RunId, UnixMicros, Work};
 
 use super::chain::Chain;
@@ -62,7 +62,8 @@ pub fn list(
 }
 
 /// The newest runs from `newest` on, as far as a later one is held against them; the oldest first. One whose
-/// work cannot be read counts as one that said nothing: the list of runs says what is wrong with it.
+/// work cannot be read counts as one that said nothing: a signal is not refused for what is wrong with an old
+/// run.
 pub(crate) fn past(
     sql: &mut dyn Sql,
     heartbeat: HeartbeatId,
@@ -76,7 +77,7 @@ pub(crate) fn past(
         for row in &rows {
             past.push(read_past(row)?);
         }
-        if past.iter().any(|run| run.outcome != Outcome::Failed) {
+        if is_enough(&past) {
             break;
         }
     }
@@ -90,7 +91,10 @@ fn read_past(row: &Row) -> Result<PastRun> {
         started_at: fields.get("run.started_at")?,
         ended_at: fields.get("run.ended_at")?,
         outcome: fields.code("run.outcome", codec::outcome)?,
-        work: fields.json_or_null("run.work").unwrap_or_default(),
+        work: fields.json_or_null("run.work").unwrap_or_else(|error| {
+            tracing::error!(%error, "what a run did is left out of what is usual for its job");
+            None
+        }),
     })
 }
 

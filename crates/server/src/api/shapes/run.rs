@@ -41,6 +41,9 @@ pub(in crate::api) struct Run {
     /// Lines of its output that give something away.
     #[schema(value_type = Vec<Object>)]
     telltales: Vec<Telltale>,
+    /// Why its output says that it did not go well, in one sentence.
+    #[schema(required)]
+    why: Option<String>,
     /// Rules that it did not keep.
     broken_rules: Vec<BrokenRule>,
 }
@@ -72,13 +75,12 @@ impl From<runs::Run> for Run {
     fn from(run: runs::Run) -> Self {
         let work = run.work.unwrap_or_default();
         let metrics = work.metrics.into_iter();
-        let (evidence, telltales) = work
-            .reading
-            .map_or((None, Vec::new()), |it| (Some(it.evidence), it.telltales));
+        let reading = work.reading.map(|it| *it).unwrap_or_default();
         Self {
             metrics: metrics.map(|it| (it.name, it.value)).collect(),
-            evidence: evidence.filter(|evidence| !evidence.is_empty()),
-            telltales,
+            evidence: Some(reading.evidence).filter(|evidence| !evidence.is_empty()),
+            telltales: reading.telltales,
+            why: reading.why,
             broken_rules: work
                 .broken_rules
                 .into_iter()

@@ -245,4 +245,23 @@ mod tests {
         parts.days = [13, 17].into();
         assert_eq!(missing(&parts, 10), [12, 14, 15, 16]);
     }
+
+    /// A column that is added to a log and forgotten here would be lost when days are merged. Both engines
+    /// have the same tables, which is a test of its own.
+    #[test]
+    fn all_columns_of_the_logs_are_known() {
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        crate::migrate::migrate(&mut connection).unwrap();
+        for log in [&SIGNALS, &RUNS] {
+            let query = format!("SELECT name FROM pragma_table_info('{}')", log.table);
+            let mut statement = connection.prepare(&query).unwrap();
+            let names = statement.query_map([], |row| row.get::<_, String>(0));
+            let mut names: Vec<String> = names.unwrap().map(|name| name.unwrap()).collect();
+            names.retain(|name| name != "previous");
+            names.sort();
+            let mut known = log.columns.to_vec();
+            known.sort_unstable();
+            assert_eq!(names, known, "{}", log.table);
+        }
+    }
 }
