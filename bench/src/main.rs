@@ -12,6 +12,7 @@
     reason = "measuring time is what this is for"
 )]
 
+mod copy;
 mod load;
 mod outage;
 mod postgres;
@@ -90,7 +91,7 @@ fn options() -> anyhow::Result<Options> {
             }
             other => anyhow::bail!(
                 "unknown argument {other}; there are --binary, --seconds, --rounds, --many, \
-                 --only signals|outage|start, --json, --database sqlite|postgres"
+                 --only signals|outage|start|copy, --json, --database sqlite|postgres"
             ),
         }
     }
@@ -124,6 +125,9 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
                 report.signals.push(load.measure(options).await?);
             }
         }
+    }
+    if wanted("copy") {
+        report.moves.push(copy::measure(options).await?);
     }
     if wanted("outage") {
         for heartbeats in [2_000, 50_000] {

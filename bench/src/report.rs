@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::copy::Moved;
 use crate::load::Rates;
 use crate::outage::Outage;
 use crate::postgres::SharedRates;
@@ -21,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) outages: Vec<Outage>,
     /// What a start costs.
     pub(crate) starts: Vec<Start>,
+    /// Databases that moved.
+    pub(crate) moves: Vec<Moved>,
 }
 
 impl Report {
@@ -106,6 +109,25 @@ impl Report {
                 text,
                 "| {} | {:.0} ms | {:.1} MB |",
                 row.heartbeats, row.ready_ms, row.resident_mb
+            )?;
+        }
+        self.write_moves(text)
+    }
+
+    fn write_moves(&self, text: &mut String) -> std::fmt::Result {
+        if !self.moves.is_empty() {
+            writeln!(
+                text,
+                "\n| heartbeats | signals | to PostgreSQL: killed after | then | back: killed after | then |\n\
+                 |---:|---:|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.moves {
+            let ([cut, rest], [cut_back, rest_back]) = (row.there_seconds, row.back_seconds);
+            writeln!(
+                text,
+                "| {} | {} | {cut:.1} s | {rest:.1} s | {cut_back:.1} s | {rest_back:.1} s |",
+                row.heartbeats, row.signals,
             )?;
         }
         Ok(())
