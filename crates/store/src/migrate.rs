@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: 1,
         name: "first",
@@ -47,6 +47,16 @@ const MIGRATIONS: [Migration; 5] = [
         version: 5,
         name: "work",
         sql: include_str!("migrations/0005_work.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "accounts",
+        sql: include_str!("migrations/0006_accounts.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "second_step",
+        sql: include_str!("migrations/0007_second_step.sql"),
     },
 ];
 

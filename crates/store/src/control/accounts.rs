@@ -21,6 +21,34 @@ pub struct Account {
     pub password_hash: Option<String>,
     /// When it was created.
     pub created_at: UnixMicros,
+    /// How pages look for it.
+    pub theme: Theme,
+    /// The time zone in which it reads times; `None`: the browser's.
+    pub time_zone: Option<String>,
+}
+
+/// How pages look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Paper.
+    Light,
+    /// Night ink.
+    Dark,
+}
+
+impl Theme {
+    /// Its name in pages and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
 }
 
 /// Without the hash.
@@ -67,23 +95,28 @@ pub fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-const COLUMNS: [&str; 4] = [
+const COLUMNS: [&str; 6] = [
     "account.id",
     "account.email",
     "account.password_hash",
     "account.created_at",
+    "account.theme",
+    "account.time_zone",
 ];
 
 /// Adds an account, its address as [`email_key`] writes it.
 /// [`Conflict`](crate::StoreError::Conflict) when there is one with this address.
 pub fn create(sql: &mut dyn Sql, account: &Account) -> Result<()> {
     sql.execute(
-        "INSERT INTO account (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO account (id, email, password_hash, created_at, theme, time_zone)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         &[
             account.id.into(),
             email_key(&account.email).into(),
             account.password_hash.clone().into(),
             account.created_at.into(),
+            account.theme.as_str().into(),
+            account.time_zone.clone().into(),
         ],
     )
     .map_err(|error| taken(error, || "there is an account with this address".to_owned()))?;
@@ -95,6 +128,27 @@ pub fn by_email(sql: &mut dyn Sql, email: &str) -> Result<Option<Account>> {
     let query = select(&COLUMNS, "FROM account WHERE account.email = $1");
     let row = sql.first(&query, &[email_key(email).into()])?;
     row.as_ref().map(read).transpose()
+}
+
+/// The account with this id.
+pub fn get(sql: &mut dyn Sql, id: Uuid) -> Result<Option<Account>> {
+    let query = select(&COLUMNS, "FROM account WHERE account.id = $1");
+    let row = sql.first(&query, &[id.into()])?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Changes how pages look for an account; whether there is such an account.
+pub fn set_appearance(
+    sql: &mut dyn Sql,
+    id: Uuid,
+    theme: Theme,
+    time_zone: Option<&str>,
+) -> Result<bool> {
+    let changed = sql.execute(
+        "UPDATE account SET theme = $2, time_zone = $3 WHERE id = $1",
+        &[id.into(), theme.as_str().into(), time_zone.into()],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Changes the hash of an account's password; whether there is such an account.
@@ -141,11 +195,13 @@ pub fn role(sql: &mut dyn Sql, project: ProjectId, account: Uuid) -> Result<Opti
 
 /// The members of a project by e-mail address; at most [`MEMBERSHIPS_MAX`].
 pub fn members(sql: &mut dyn Sql, project: ProjectId) -> Result<Vec<(Account, Role)>> {
-    const COLUMNS: [&str; 5] = [
+    const COLUMNS: [&str; 7] = [
         "account.id",
         "account.email",
         "account.password_hash",
         "account.created_at",
+        "account.theme",
+        "account.time_zone",
         "member.role",
     ];
     let query = select(
@@ -157,6 +213,15 @@ pub fn members(sql: &mut dyn Sql, project: ProjectId) -> Result<Vec<(Account, Ro
     rows.iter()
         .map(|row| Ok((read(row)?, Fields::new(&COLUMNS, row).named("member.role")?)))
         .collect()
+}
+
+/// How many owners a project has.
+pub fn owners(sql: &mut dyn Sql, project: ProjectId) -> Result<u64> {
+    let row = sql.first(
+        "SELECT count(*) FROM member WHERE project = $1 AND role = $2",
+        &[project.into(), Role::Owner.as_str().into()],
+    )?;
+    row.map_or(Ok(0), |row| row.get(0))
 }
 
 /// The projects of an account by name, and what it may do there; at most [`MEMBERSHIPS_MAX`].
@@ -183,5 +248,7 @@ fn read(row: &Row) -> Result<Account> {
         email: fields.get("account.email")?,
         password_hash: fields.get("account.password_hash")?,
         created_at: fields.get("account.created_at")?,
+        theme: fields.named("account.theme")?,
+        time_zone: fields.get("account.time_zone")?,
     })
 }

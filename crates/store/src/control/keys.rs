@@ -81,6 +81,13 @@ const COLUMNS: [&str; 5] = [
     "api_key.last_used_at",
 ];
 
+const OWNER: [&str; 4] = [
+    "api_key.id",
+    "api_key.project",
+    "api_key.scope",
+    "api_key.last_used_at",
+];
+
 /// Adds a key by the SHA-256 hash of its text. [`Conflict`](crate::StoreError::Conflict) when it exists.
 pub fn insert(sql: &mut dyn Sql, project: ProjectId, key: &Key, hash: &[u8; 32]) -> Result<()> {
     sql.execute(
@@ -102,23 +109,26 @@ pub fn insert(sql: &mut dyn Sql, project: ProjectId, key: &Key, hash: &[u8; 32])
 
 /// Whom the key with this hash opens. This is where a project is found out, so it is not asked for.
 pub fn find_by_hash(sql: &mut dyn Sql, hash: &[u8; 32]) -> Result<Option<KeyOwner>> {
-    const COLUMNS: [&str; 4] = [
-        "api_key.id",
-        "api_key.project",
-        "api_key.scope",
-        "api_key.last_used_at",
-    ];
-    let query = select(&COLUMNS, "FROM api_key WHERE api_key.hash = $1");
-    let Some(row) = sql.first(&query, &[hash.to_vec().into()])? else {
-        return Ok(None);
-    };
-    let fields = Fields::new(&COLUMNS, &row);
-    Ok(Some(KeyOwner {
-        id: fields.get("api_key.id")?,
-        project: fields.get("api_key.project")?,
-        scope: fields.named("api_key.scope")?,
-        last_used_at: fields.get("api_key.last_used_at")?,
-    }))
+    let query = select(&OWNER, "FROM api_key WHERE api_key.hash = $1");
+    let row = sql.first(&query, &[hash.to_vec().into()])?;
+    row.as_ref().map(read_owner).transpose()
+}
+
+/// Whom the key with this id opens: for a session that began with it.
+pub fn owner(sql: &mut dyn Sql, id: Uuid) -> Result<Option<KeyOwner>> {
+    let query = select(&OWNER, "FROM api_key WHERE api_key.id = $1");
+    let row = sql.first(&query, &[id.into()])?;
+    row.as_ref().map(read_owner).transpose()
+}
+
+/// The project's key with this id.
+pub fn get(sql: &mut dyn Sql, project: ProjectId, id: Uuid) -> Result<Option<Key>> {
+    let query = select(
+        &COLUMNS,
+        "FROM api_key WHERE api_key.project = $1 AND api_key.id = $2",
+    );
+    let row = sql.first(&query, &[project.into(), id.into()])?;
+    row.as_ref().map(read).transpose()
 }
 
 /// The project's keys, the oldest first.
@@ -200,6 +210,15 @@ pub fn take_link(
     Ok(expires_at.is_some_and(|at| at > now))
 }
 
+/// What the link with this hash is for, while it has not expired. It is not used up.
+pub fn link_purpose(sql: &mut dyn Sql, hash: &[u8; 32], now: UnixMicros) -> Result<Option<String>> {
+    let found = sql.first(
+        "SELECT purpose FROM one_time_link WHERE hash = $1 AND expires_at > $2",
+        &[hash.to_vec().into(), now.into()],
+    )?;
+    found.map(|row| row.get(0)).transpose()
+}
+
 /// Removes the links that have expired; how many.
 pub fn prune_links(sql: &mut dyn Sql, now: UnixMicros) -> Result<u64> {
     sql.execute(
@@ -215,6 +234,16 @@ fn read(row: &Row) -> Result<Key> {
         name: fields.get("api_key.name")?,
         scope: fields.named("api_key.scope")?,
         created_at: fields.get("api_key.created_at")?,
+        last_used_at: fields.get("api_key.last_used_at")?,
+    })
+}
+
+fn read_owner(row: &Row) -> Result<KeyOwner> {
+    let fields = Fields::new(&OWNER, row);
+    Ok(KeyOwner {
+        id: fields.get("api_key.id")?,
+        project: fields.get("api_key.project")?,
+        scope: fields.named("api_key.scope")?,
         last_used_at: fields.get("api_key.last_used_at")?,
     })
 }

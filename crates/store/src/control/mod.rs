@@ -5,11 +5,13 @@
 //! only: to a stranger it does not exist. Not found is `Ok(None)` or `Ok(false)`.
 
 pub mod accounts;
+pub mod audit;
 mod chain;
 pub mod channels;
 pub mod deliveries;
 pub mod heartbeats;
 pub mod incidents;
+pub mod invitations;
 pub mod keys;
 pub mod maintenance;
 mod page;
@@ -18,6 +20,8 @@ mod prune;
 mod query;
 mod routing;
 pub mod runs;
+pub mod second_step;
+pub mod sessions;
 pub mod settings;
 pub mod signals;
 mod slug;

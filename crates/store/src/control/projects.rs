@@ -1,7 +1,9 @@
 //! Projects: the tenants.
 
 use nightbeat_domain::{ChannelId, ProjectId, UnixMicros};
+use uuid::Uuid;
 
+use super::accounts::{MEMBERSHIPS_MAX, Role};
 use super::page::{Cursor, Page, PageRequest};
 use super::query::select;
 use super::{channels, taken};
@@ -111,6 +113,27 @@ pub fn list(sql: &mut dyn Sql, page: &PageRequest) -> Result<Page<Project>> {
         number: project.created_at.0,
         id: project.id.0,
     }))
+}
+
+/// The projects of an account by name, and what it may do there; at most [`MEMBERSHIPS_MAX`].
+pub fn of_account(sql: &mut dyn Sql, account: Uuid) -> Result<Vec<(Project, Role)>> {
+    const COLUMNS: [&str; 6] = [
+        "project.id",
+        "project.name",
+        "project.ping_key",
+        "project.fallback_channel",
+        "project.created_at",
+        "member.role",
+    ];
+    let query = select(
+        &COLUMNS,
+        "FROM member JOIN project ON project.id = member.project
+         WHERE member.account = $1 ORDER BY project.name, project.id LIMIT $2",
+    );
+    let rows = sql.query(&query, &[account.into(), MEMBERSHIPS_MAX.into()])?;
+    rows.iter()
+        .map(|row| Ok((read(row)?, Fields::new(&COLUMNS, row).named("member.role")?)))
+        .collect()
 }
 
 /// How many projects this server has.

@@ -16,11 +16,16 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 
 /// Every table, those that others refer to before these. Not `service`, which is one row, and not what each
 /// database has for itself: its schema's version and its nodes.
-pub(super) const TABLES: [Table; 22] = [
+pub(super) const TABLES: [Table; 27] = [
     table("project", &["id"]),
     table("account", &["id"]),
     table("member", &["project", "account"]),
     table("api_key", &["id"]),
+    table("session", &["id"]),
+    table("invitation", &["id"]),
+    table("audit", &["id"]),
+    table("totp", &["account"]),
+    table("recovery_code", &["account", "hash"]),
     table("one_time_link", &["hash"]),
     table("channel", &["id"]),
     table("maintenance", &["id"]),

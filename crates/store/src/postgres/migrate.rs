@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "first",
@@ -41,6 +41,16 @@ const MIGRATIONS: [Migration; 3] = [
         version: 3,
         name: "work",
         sql: include_str!("../migrations/postgres/0003_work.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "accounts",
+        sql: include_str!("../migrations/postgres/0004_accounts.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "second_step",
+        sql: include_str!("../migrations/postgres/0005_second_step.sql"),
     },
 ];
 

@@ -1,6 +1,6 @@
 use nightbeat_domain::ProjectId;
 use nightbeat_store::StoreError;
-use nightbeat_store::control::accounts::{self, Account, Role};
+use nightbeat_store::control::accounts::{self, Account, Role, Theme};
 use uuid::Uuid;
 
 use crate::world::{ALICE, Engine, MALLORY, World, at, on_each_engine};
@@ -19,6 +19,8 @@ fn account(number: u128, email: &str) -> Account {
         email: email.to_owned(),
         password_hash: Some("$argon2id$…".to_owned()),
         created_at: at(5),
+        theme: Theme::System,
+        time_zone: None,
     }
 }
 

@@ -116,6 +116,10 @@ fn a_link_is_used_once_for_its_purpose_and_in_its_time(engine: Engine) {
     let take = |number, purpose, second| {
         keys::take_link(&mut world.sql(), &[number; 32], purpose, at(second)).unwrap()
     };
+    let purpose =
+        |number, second| keys::link_purpose(&mut world.sql(), &[number; 32], at(second)).unwrap();
+    assert_eq!(purpose(1, 99).as_deref(), Some("setup"));
+    assert_eq!((purpose(1, 100), purpose(9, 50)), (None, None));
     assert!(!take(1, "reset", 50));
     assert!(take(1, "setup", 99));
     assert!(!take(1, "setup", 99));

@@ -80,7 +80,9 @@ async fn nodes_may_start_on_an_empty_database_at_once() {
             vec![text("0"), text("nightbeat")],
             vec![text("1"), text("first")],
             vec![text("2"), text("handed_over")],
-            vec![text("3"), text("work")]
+            vec![text("3"), text("work")],
+            vec![text("4"), text("accounts")],
+            vec![text("5"), text("second_step")]
         ]
     );
 }
