@@ -56,6 +56,19 @@ pub struct Message {
     pub content: Content,
 }
 
+/// A mail to one person that is no alert: a link to sign in, an invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Tells it from every other.
+    pub id: DeliveryId,
+    /// When it is sent.
+    pub sent_at: UnixMicros,
+    /// The address.
+    pub to: String,
+    /// What it says. Its link may be a secret, which is then the reader's alone.
+    pub text: Text,
+}
+
 /// What a [`Message`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

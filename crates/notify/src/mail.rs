@@ -15,13 +15,13 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
-use nightbeat_domain::DeliveryId;
+use nightbeat_domain::{DeliveryId, UnixMicros};
 
 use crate::clean::clean_line;
 use crate::deadline::Deadline;
 use crate::notifier::{SendError, Sent};
 use crate::tls::Roots;
-use crate::{Content, Message, render};
+use crate::{Content, Letter, Message, Text, render};
 
 /// The mail server, as the operator configures it.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,6 +121,14 @@ pub(crate) struct Mailer {
     half_delivered: Mutex<VecDeque<(DeliveryId, Address)>>,
 }
 
+/// What stands on a mail besides its text.
+struct Envelope {
+    id: String,
+    sent_at: UnixMicros,
+    /// The conversation that it belongs to.
+    thread: Option<String>,
+}
+
 /// What became of one mail to several recipients.
 #[derive(Default)]
 struct Outcome {
@@ -203,6 +211,33 @@ impl Mailer {
             "{} refused {}",
             self.host,
             outcome.refused.join("; ")
+        )))
+    }
+
+    /// Sends a letter to its one recipient.
+    pub(crate) async fn post(&self, letter: &Letter, deadline: &Deadline) -> Result<(), SendError> {
+        let bad = |_| SendError::refused(format!("{:?} is no e-mail address", letter.to));
+        let to: Address = letter.to.trim().parse().map_err(bad)?;
+        let envelope = Envelope {
+            id: letter.id.to_string(),
+            sent_at: letter.sent_at,
+            thread: None,
+        };
+        let mail = self.write(std::slice::from_ref(&to), &envelope, &letter.text);
+        let mail = mail.map_err(SendError::refused)?;
+        let mut connection = self.connect(deadline).await?;
+        let (outcome, _) = self
+            .transact(&mut connection, vec![to], &mail, deadline)
+            .await?;
+        // The answer no longer matters: the mail is the server's now.
+        let _ = tokio::time::timeout(QUIT_WAIT, connection.quit()).await;
+        if outcome.refused.is_empty() {
+            return Ok(());
+        }
+        let refused = outcome.refused.join("; ");
+        Err(SendError::failed(format!(
+            "{} refused {refused}",
+            self.host
         )))
     }
 
@@ -297,23 +332,31 @@ impl Mailer {
 
     /// The mail as it goes over the wire. The error says what keeps it from being one.
     fn compose(&self, to: &[Address], message: &Message) -> Result<Vec<u8>, String> {
-        let text = render::text(message);
+        let envelope = Envelope {
+            id: message.delivery_id.to_string(),
+            sent_at: message.sent_at,
+            thread: thread(message),
+        };
+        self.write(to, &envelope, &render::text(message))
+    }
+
+    fn write(&self, to: &[Address], envelope: &Envelope, text: &Text) -> Result<Vec<u8>, String> {
         if text.title.contains(['\r', '\n', '\0']) {
             return Err("the subject contains a line break".to_owned());
         }
         let domain = self.from.email.domain();
-        let sent_at = Duration::from_micros(message.sent_at.0.max(0) as u64);
+        let sent_at = Duration::from_micros(envelope.sent_at.0.max(0) as u64);
         let mut builder = lettre::Message::builder()
             .from(self.from.clone())
             .subject(&text.title)
             .date(SystemTime::UNIX_EPOCH + sent_at)
-            .message_id(Some(format!("<{}@{domain}>", message.delivery_id)))
+            .message_id(Some(format!("<{}@{domain}>", envelope.id)))
             // RFC 3834: nobody's holiday notice should answer.
             .raw_header(header("Auto-Submitted", "auto-generated"));
         for address in to {
             builder = builder.to(Mailbox::new(None, address.clone()));
         }
-        if let Some(thread) = thread(message) {
+        if let Some(thread) = &envelope.thread {
             let id = format!("<{thread}@{domain}>");
             builder = builder.references(id.clone()).in_reply_to(id);
         }

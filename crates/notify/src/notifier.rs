@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Message;
 use crate::catalogue::{self, Catalogue};
 use crate::check;
 use crate::client::{ClientError, Outbound};
@@ -18,6 +17,7 @@ use crate::net::IpNet;
 use crate::pace::Pace;
 use crate::template::{Escape, Template};
 use crate::tls::{Roots, install_crypto_provider};
+use crate::{Letter, Message};
 
 /// What may be dialled, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,9 @@ pub enum NotifierError {
     #[error(transparent)]
     Mailer(#[from] MailerError),
 }
+
+const NO_MAILER: &str =
+    "no mail server is configured; the operator sets smtp.host, smtp.tls and smtp.from";
 
 /// Sends messages to channels of every kind.
 pub struct Notifier {
@@ -183,6 +186,21 @@ impl Notifier {
             .await?
     }
 
+    /// Whether a mail server is configured.
+    pub fn sends_mail(&self) -> bool {
+        self.mailer.is_some()
+    }
+
+    /// Sends a letter, once, within the configured time.
+    pub async fn mail(&self, letter: &Letter) -> Result<(), SendError> {
+        let Some(mailer) = &self.mailer else {
+            return Err(SendError::refused(NO_MAILER));
+        };
+        let deadline = Deadline::after(self.timeout);
+        let sending = Box::pin(mailer.post(letter, &deadline));
+        deadline.within("it was not delivered", sending).await?
+    }
+
     fn keep_pace(&self, kind: &Kind, fields: &BTreeMap<String, String>) -> Result<(), SendError> {
         let Some(rate) = kind.rate else {
             return Ok(());
@@ -228,9 +246,7 @@ impl Notifier {
         deadline: &Deadline,
     ) -> Result<Sent, SendError> {
         let Some(mailer) = &self.mailer else {
-            let detail =
-                "no mail server is configured; the operator sets smtp.host, smtp.tls and smtp.from";
-            return Err(SendError::refused(detail));
+            return Err(SendError::refused(NO_MAILER));
         };
         let to = to.fill(&serde_json::json!({ "field": fields }), Escape::None);
         mailer.send(&to, message, deadline).await
