@@ -1,23 +1,28 @@
 //! Accounts, projects and their keys: what `nightbeat init` and the setup page create.
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
+pub mod members;
+pub mod passwords;
+pub mod second_step;
+pub mod throttle;
+
 use nightbeat_domain::{ProjectId, UnixMicros};
-use nightbeat_store::control::accounts::{self, Account, Role};
+use nightbeat_store::control::accounts::{self, Account, Role, Theme};
 use nightbeat_store::control::keys::{self, Key, Scope};
 use nightbeat_store::control::projects::{self, Project};
 use nightbeat_store::sql::Sql;
 use nightbeat_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::random;
+use passwords::{PasswordError, Passwords};
 
-/// The shortest password.
-pub const PASSWORD_CHARS_MIN: usize = 8;
-/// The longest password: hashing takes as long as the text.
-pub const PASSWORD_BYTES_MAX: usize = 1_000;
 /// The longest e-mail address (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
+/// What API keys begin with, so that scanners find a leaked one.
+pub const API_KEY_PREFIX: &str = "nb_k_";
+/// What ping keys begin with.
+pub const PING_KEY_PREFIX: &str = "nb_p_";
 /// The longest name of a project.
 pub const PROJECT_CHARS_MAX: usize = 100;
 
@@ -35,6 +40,8 @@ pub struct Init {
 /// What was created. The keys are shown this once: of the API keys only hashes are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Initialised {
+    /// The account that owns the project.
+    pub account: Uuid,
     /// The project.
     pub project_id: ProjectId,
     /// May read and change everything in it.
@@ -52,8 +59,8 @@ pub enum InitError {
     #[error("{0}")]
     Refused(&'static str),
     /// The password could not be hashed.
-    #[error("the password could not be hashed: {0}")]
-    Password(argon2::password_hash::Error),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,7 +82,7 @@ pub async fn create(
 ) -> Result<Initialised, InitError> {
     let init = checked(init)?;
     let password_hash = match init.password.clone() {
-        Some(password) => Some(hashed(password).await?),
+        Some(password) => Some(Passwords::default().hash(password).await?),
         None => None,
     };
     let created = store.write(move |sql| {
@@ -93,39 +100,33 @@ fn checked(mut init: Init) -> Result<Init, InitError> {
     let refused = |text| Err(InitError::Refused(text));
     init.email = accounts::email_key(&init.email);
     init.project = init.project.trim().to_owned();
-    let plain = |c: char| !c.is_whitespace() && !c.is_control();
-    let halves = init.email.split_once('@');
-    let is_address = halves
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    if !is_address || init.email.len() > EMAIL_BYTES_MAX || !init.email.chars().all(plain) {
-        return refused("write the e-mail address like this: name@example.org");
+    if let Some(problem) = email_problem(&init.email) {
+        return refused(problem);
     }
-    if !(1..=PROJECT_CHARS_MAX).contains(&init.project.chars().count())
-        || init.project.contains(char::is_control)
-    {
-        return refused("the project's name is 1 to 100 characters, in one line");
+    if let Some(problem) = project_name_problem(&init.project) {
+        return refused(problem);
     }
-    if let Some(password) = &init.password {
-        if password.chars().count() < PASSWORD_CHARS_MIN {
-            return refused("a password has at least 8 characters; 15 or more are better");
-        }
-        if password.len() > PASSWORD_BYTES_MAX {
-            return refused("a password has at most 1000 bytes");
-        }
+    if let Some(problem) = init.password.as_deref().and_then(passwords::problem) {
+        return refused(problem);
     }
     Ok(init)
 }
 
-/// argon2id with the library's parameters (19 MiB, two passes: OWASP's and its own), off the async threads.
-async fn hashed(password: String) -> Result<String, InitError> {
-    let hashing =
-        tokio::task::spawn_blocking(move || Argon2::default().hash_password(password.as_bytes()));
-    match hashing.await {
-        Ok(hash) => hash
-            .map(|hash| hash.to_string())
-            .map_err(InitError::Password),
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+/// What is wrong with an e-mail address, as [`accounts::email_key`] writes it.
+pub fn email_problem(email: &str) -> Option<&'static str> {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let halves = email.split_once('@');
+    let is_address = halves
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let is_fine = is_address && email.len() <= EMAIL_BYTES_MAX && email.chars().all(plain);
+    (!is_fine).then_some("write the e-mail address like this: name@example.org")
+}
+
+/// What is wrong with the name of a project, without white space around it.
+pub fn project_name_problem(name: &str) -> Option<&'static str> {
+    let is_fine =
+        (1..=PROJECT_CHARS_MAX).contains(&name.chars().count()) && !name.contains(char::is_control);
+    (!is_fine).then_some("the project's name is 1 to 100 characters, in one line")
 }
 
 fn insert(
@@ -140,34 +141,49 @@ fn insert(
         }
         account.id
     } else {
-        let id = random::uuid();
-        let email = init.email.clone();
-        accounts::create(
-            sql,
-            &Account {
-                id,
-                email,
-                password_hash: password_hash.map(str::to_owned),
-                created_at: now,
-            },
-        )?;
-        id
+        let account = new_account(&init.email, password_hash.map(str::to_owned), now);
+        accounts::create(sql, &account)?;
+        account.id
     };
-    let project = Project {
-        id: ProjectId(random::uuid()),
-        name: init.project.clone(),
-        ping_key: random::key("nb_p_"),
-        fallback_channel: None,
-        created_at: now,
-    };
-    projects::create(sql, &project)?;
-    accounts::set_member(sql, project.id, account, Role::Owner)?;
+    let project = insert_project(sql, &init.project, account, now)?;
     Ok(Initialised {
+        account,
         project_id: project.id,
         api_key: insert_key(sql, project.id, Scope::ReadWrite, now)?,
         read_only_key: insert_key(sql, project.id, Scope::ReadOnly, now)?,
         ping_key: project.ping_key,
     })
+}
+
+/// An account with this address, which is not stored yet.
+pub fn new_account(email: &str, password_hash: Option<String>, now: UnixMicros) -> Account {
+    Account {
+        id: random::uuid(),
+        email: accounts::email_key(email),
+        password_hash,
+        created_at: now,
+        theme: Theme::System,
+        time_zone: None,
+    }
+}
+
+/// Creates a project that belongs to an account.
+pub fn insert_project(
+    sql: &mut dyn Sql,
+    name: &str,
+    owner: Uuid,
+    now: UnixMicros,
+) -> nightbeat_store::Result<Project> {
+    let project = Project {
+        id: ProjectId(random::uuid()),
+        name: name.to_owned(),
+        ping_key: random::key(PING_KEY_PREFIX),
+        fallback_channel: None,
+        created_at: now,
+    };
+    projects::create(sql, &project)?;
+    accounts::set_member(sql, project.id, owner, Role::Owner)?;
+    Ok(project)
 }
 
 fn insert_key(
@@ -176,7 +192,7 @@ fn insert_key(
     scope: Scope,
     now: UnixMicros,
 ) -> nightbeat_store::Result<String> {
-    let text = random::key("nb_k_");
+    let text = random::key(API_KEY_PREFIX);
     let key = Key {
         id: random::uuid(),
         name: format!("first {} key", scope.as_str()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nightbeat_notify::Reporter;
 
+use nightbeat_store::control::{audit, invitations, keys, sessions};
 use nightbeat_store::{PruneCursor, Retention, Store, StoreError};
 
 use crate::config::{self, Config};
@@ -31,6 +32,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// The pause between two small steps of deleting what is no longer kept.
 const PRUNE_PAUSE: Duration = Duration::from_millis(200);
+/// How often sessions, links and invitations that have expired are deleted.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// The pause between two sweeps. Several nodes sweep at different times: to do it twice is no harm, only work.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// How long after the start the database is looked over first; then daily.
@@ -59,6 +62,7 @@ pub(crate) fn start(
         retention,
         shutdown.clone(),
     ));
+    tokio::spawn(tidy(store.clone(), node.clone(), shutdown.clone()));
     tokio::spawn(look_over(store.clone(), node.clone(), shutdown.clone()));
     tokio::spawn(count(store.clone(), Arc::clone(metrics), shutdown.clone()));
     if watches && store.is_shared() {
@@ -117,6 +121,26 @@ async fn prune(store: Store, node: NodeHandle, retention: Retention, mut shutdow
                 PRUNE_EVERY
             }
         };
+    }
+}
+
+/// Deletes what people left behind that counts no more: sessions, links, invitations, old entries of the log of
+/// who did what. None of it is looked up after its time, so that it may stay for a while.
+async fn tidy(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
+    while pause(by_chance(TIDY_EVERY), &mut shutdown).await {
+        if !node.knows_the_time() {
+            continue;
+        }
+        let now = node.now();
+        let tidying = store.write(move |sql| {
+            sessions::prune(sql, now)?;
+            keys::prune_links(sql, now)?;
+            invitations::prune(sql, now)?;
+            audit::prune(sql, now)
+        });
+        if let Err(error) = tidying.await {
+            tracing::error!(%error, "cannot delete sessions and links that have expired");
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 /// Letters and digits, without those that are mistaken for another (0 O, 1 l I). 57 of them.
 const ALPHABET: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+/// Digits and small letters without i, l, o and u (Crockford's base 32).
+const CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 44 characters of an alphabet of 57: 256 bits.
 const KEY_CHARS: usize = 44;
 
@@ -26,6 +28,13 @@ pub fn key(prefix: &str) -> String {
         }
     }
     key
+}
+
+/// 60 random bits for people to copy by hand: `x4k2-9mfp-t7qz`.
+pub fn code() -> String {
+    let letters = bytes::<12>().map(|byte| char::from(CODE_ALPHABET[usize::from(byte) % 32]));
+    let group = |range: std::ops::Range<usize>| letters[range].iter().collect::<String>();
+    format!("{}-{}-{}", group(0..4), group(4..8), group(8..12))
 }
 
 /// Random bytes of the operating system.

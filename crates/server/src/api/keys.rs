@@ -13,11 +13,8 @@ use super::problem::Problem;
 use super::shapes::{Key, List, NewKey};
 use super::state::ApiState;
 use super::text::{NAME_CHARS_MAX, line};
-use crate::accounts::key_hash;
+use crate::accounts::{API_KEY_PREFIX, key_hash};
 use crate::random;
-
-/// What API keys begin with, so that scanners find a leaked one.
-const KEY_PREFIX: &str = "nb_k_";
 
 /// List API keys
 ///
@@ -46,7 +43,7 @@ pub(super) async fn create_key(
     caller: Caller,
     input::Json(asked): input::Json<NewKey>,
 ) -> Result<Created<Json<Key>>, Problem> {
-    let secret = random::key(KEY_PREFIX);
+    let secret = random::key(API_KEY_PREFIX);
     let hash = key_hash(&secret);
     let key = keys::Key {
         id: random::uuid(),

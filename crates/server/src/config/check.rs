@@ -14,6 +14,12 @@ pub(super) fn contradictions(config: &Config) -> Vec<String> {
             "roles: a server on SQLite is alone and does everything; name roles on PostgreSQL only",
         );
     }
+    let trusted = &config.trusted_proxies;
+    if config.sign_in_header.is_some() && trusted.networks.is_empty() && !trusted.unix {
+        refuse(
+            "sign_in_header: name the proxy that sends it in trusted_proxies; nobody else is believed",
+        );
+    }
     let smtp = &config.smtp;
     if smtp.host.is_some() {
         if smtp.tls.is_none() {

@@ -90,6 +90,14 @@ pub(super) const KEYS: &[Key] = &[
         |c| shown_proxies(&c.trusted_proxies),
         list
     ),
+    key!("sign_up", |c, t| t.parse().map(|v| c.sign_up = v), |c| {
+        Some(c.sign_up.to_string())
+    }),
+    key!(
+        "sign_in_header",
+        |c, t| header(t).map(|v| c.sign_in_header = Some(v)),
+        |c| c.sign_in_header.as_ref().map(ToString::to_string)
+    ),
     key!(
         "report_to",
         |c, t| url(t).map(|v| c.report_to = Some(v)),
@@ -325,6 +333,11 @@ fn host(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_ascii_lowercase())
+}
+
+fn header(text: &str) -> Result<http::HeaderName, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not the name of a header: write `Remote-Email`"))
 }
 
 fn url(text: &str) -> Result<Secret, String> {

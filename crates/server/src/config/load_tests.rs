@@ -91,6 +91,7 @@ fn every_key_can_be_set_by_its_variable() {
             "public_url" | "report_to" | "outgoing.proxy" => "https://host.example/path",
             "trusted_proxies" | "outgoing.allow" | "metrics.allow" => "10.0.0.0/8",
             "log.format" => "json",
+            "sign_up" => "open",
             "smtp.tls" => "implicit",
             _ => "7000",
         };

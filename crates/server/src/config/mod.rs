@@ -17,7 +17,7 @@ use nightbeat_notify::{IpNet, SmtpTls};
 
 pub use load::{ConfigError, File, Loaded, Origin, Overrides, from_process, load};
 pub use values::{
-    Database, Listen, PostgresUrl, PublicUrl, Roles, Secret, TrustedProxies, neighbourhood,
+    Database, Listen, PostgresUrl, PublicUrl, Roles, Secret, SignUp, TrustedProxies, neighbourhood,
 };
 
 /// The configuration in force.
@@ -37,6 +37,10 @@ pub struct Config {
     pub ping_host: Option<String>,
     /// Who may say which client they forward for.
     pub trusted_proxies: TrustedProxies,
+    /// Who may create an account by themselves.
+    pub sign_up: SignUp,
+    /// The header in which a trusted proxy names the e-mail address of who is signed in at it.
+    pub sign_in_header: Option<http::HeaderName>,
     /// The signal URL, on another instance, of this server's own heartbeat.
     pub report_to: Option<Secret>,
     /// Who may read the metrics, besides programs on this machine.
@@ -178,6 +182,8 @@ impl Config {
             data_folder: None,
             ping_host: None,
             trusted_proxies: TrustedProxies::default(),
+            sign_up: SignUp::Closed,
+            sign_in_header: None,
             report_to: None,
             metrics_allow: Vec::new(),
             log: Log {

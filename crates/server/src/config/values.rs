@@ -231,6 +231,40 @@ pub struct TrustedProxies {
     pub unix: bool,
 }
 
+/// Who may create an account by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignUp {
+    /// Nobody: the operator does, with `nightbeat init`.
+    Closed,
+    /// Whoever was invited to a project.
+    Invitation,
+    /// Everybody.
+    Open,
+}
+
+impl FromStr for SignUp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "closed" => Ok(Self::Closed),
+            "invitation" => Ok(Self::Invitation),
+            "open" => Ok(Self::Open),
+            _ => Err(format!("`{text}` is not `closed`, `invitation` or `open`")),
+        }
+    }
+}
+
+impl fmt::Display for SignUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Invitation => "invitation",
+            Self::Open => "open",
+        })
+    }
+}
+
 /// The address under which people and jobs reach this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {

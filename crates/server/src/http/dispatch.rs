@@ -31,6 +31,8 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 pub struct Client {
     /// The client's address, told by trusted proxies where there are some. `None`: a Unix socket.
     pub address: Option<IpAddr>,
+    /// A trusted proxy brought it: what that says of the person is believed, too.
+    pub by_proxy: bool,
 }
 
 /// What answers requests.
@@ -83,7 +85,8 @@ impl App {
             let (head, body) = request.into_parts();
             return self.ingest.answer(head, tail_at, address, body).await;
         }
-        self.route(Client { address }, request).await
+        let by_proxy = client::is_trusted(peer, &self.trusted);
+        self.route(Client { address, by_proxy }, request).await
     }
 
     async fn route(&self, client: Client, request: Request<Incoming>) -> Response<Body> {

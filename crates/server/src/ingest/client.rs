@@ -64,14 +64,8 @@ pub fn address(
     headers: &HeaderMap,
     trusted: &TrustedProxies,
 ) -> Option<IpAddr> {
-    let is_trusted = |address: IpAddr| {
-        trusted
-            .networks
-            .iter()
-            .any(|network| network.contains(address))
-    };
     let mut client = peer.map(|peer| peer.to_canonical());
-    if !client.map_or(trusted.unix, is_trusted) {
+    if !is_trusted(peer, trusted) {
         return client;
     }
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
@@ -83,11 +77,20 @@ pub fn address(
             break;
         };
         client = Some(address);
-        if !is_trusted(address) {
+        if !is_trusted(Some(address), trusted) {
             break;
         }
     }
     client
+}
+
+/// Whether what this peer says of others is believed. `None`: it came over a Unix socket.
+pub fn is_trusted(peer: Option<IpAddr>, trusted: &TrustedProxies) -> bool {
+    peer.map_or(trusted.unix, |peer| {
+        let peer = peer.to_canonical();
+        let mut networks = trusted.networks.iter();
+        networks.any(|network| network.contains(peer))
+    })
 }
 
 /// `10.0.0.1`, `10.0.0.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`.

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use nightbeat_domain::{ProjectId, Status, UnixMicros};
 use nightbeat_store::control::heartbeats::{self, Filter, Heartbeat};
 use nightbeat_store::control::{Page, PageRequest, projects};
 use serde::Deserialize;
 
 use super::Web;
-use super::pages::{Line, List, SignIn, When, page, unavailable};
+use super::pages::{Line, List, When, page, unavailable};
+use super::viewer::Viewer;
 use crate::api::without_id;
 
 /// How many heartbeats stand on one page.
@@ -25,38 +26,29 @@ pub(super) struct Wanted {
 
 pub(super) async fn show(
     State(web): State<Web>,
+    viewer: Viewer,
     Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
 ) -> Response {
-    let owner = match web.viewer(&headers).await {
-        Ok(Some(owner)) => owner,
-        Ok(None) => {
-            return page(
-                StatusCode::OK,
-                &SignIn {
-                    frame: web.frame(),
-                    problem: None,
-                },
-            );
-        }
+    let project = match viewer.projects(&web).await {
+        Ok(all) => all.into_iter().next().map(|(project, _)| project.id),
         Err(error) => return unavailable(&web, &error),
+    };
+    let Some(project) = project else {
+        return web.go_to("/projects/new");
     };
     let now = web.node.now();
     // A cursor that is not one shows the beginning: someone has cut the address.
     let after = wanted.cursor.and_then(|cursor| cursor.parse().ok());
     let after = after.map(without_id);
     let request = PageRequest::new(LINES_MAX, after);
-    match read(&web, owner.project, now, request).await {
-        Ok(Some((project, total, found))) => {
-            page(StatusCode::OK, &list(&web, project, total, found, now))
+    match read(&web, project, now, request).await {
+        Ok(Some((name, total, found))) => {
+            let mut list = list(&web, name, total, found, now);
+            list.frame = web.frame_for(&viewer);
+            list.project_id = project.to_string();
+            page(StatusCode::OK, &list)
         }
-        Ok(None) => page(
-            StatusCode::OK,
-            &SignIn {
-                frame: web.frame(),
-                problem: None,
-            },
-        ),
+        Ok(None) => web.no_such_page(),
         Err(error) => unavailable(&web, &error),
     }
 }
@@ -85,6 +77,7 @@ fn list(web: &Web, project: String, total: u64, found: Page<Heartbeat>, now: Uni
     List {
         frame: web.frame(),
         project,
+        project_id: String::new(),
         lines: heartbeats
             .into_iter()
             .map(|heartbeat| line(heartbeat, now))

@@ -1,32 +1,53 @@
 //! The pages, and what machines ask of the server itself: health, metrics, robots.txt.
 //!
-//! There are no sign-ins yet. A page is shown to whoever holds an API key of its project: the key goes
-//! into a form once, the browser keeps a session cookie. Nobody is trusted for coming from this machine:
-//! behind a reverse proxy on it, everybody does.
+//! People sign in with their account, or show an API key of a project, which then shows its pages. The browser
+//! keeps a session's secret in a cookie. Nobody is trusted for coming from this machine: behind a reverse proxy
+//! on it, everybody does.
 
 mod assets;
+mod confirm;
+mod forms;
 mod headers;
 mod health;
+mod invitations;
+mod keys;
 mod list;
+mod log;
+mod members;
+mod moment;
+mod next;
 mod pages;
+mod profile;
+mod projects;
+mod proxied;
+mod second_step;
 mod session;
+mod settings;
 mod setup;
+mod sign_in;
+mod sign_in_code;
+mod sign_in_link;
+mod sign_up;
+mod viewer;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use nightbeat_notify::IpNet;
+use nightbeat_domain::DeliveryId;
+use nightbeat_notify::{IpNet, Letter, Notifier, Paragraph, SendError, Text};
 use nightbeat_store::Store;
 
 pub(crate) use setup::Setup;
 
-use crate::config::Config;
+use crate::accounts::passwords::Passwords;
+use crate::accounts::throttle::Throttle;
+use crate::config::{Config, SignUp};
 use crate::http::Shutdown;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
 use crate::router::RouterParts;
-use session::Sessions;
+use session::Cookies;
 
 /// What the pages need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,7 +57,12 @@ pub(crate) struct Web {
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
     setup: Arc<Setup>,
-    sessions: Arc<Sessions>,
+    cookies: Arc<Cookies>,
+    passwords: Passwords,
+    throttle: Arc<Throttle>,
+    sign_up: SignUp,
+    sign_in_header: Option<http::HeaderName>,
+    notifier: Arc<Notifier>,
     /// Who may read the metrics, besides programs on this machine.
     metrics_allow: Arc<[IpNet]>,
     /// The public URL, without a slash at its end.
@@ -56,7 +82,12 @@ impl Web {
             metrics: parts.metrics,
             shutdown: parts.shutdown,
             setup: parts.setup,
-            sessions: Arc::new(Sessions::new(&config.public_url)),
+            cookies: Arc::new(Cookies::new(&config.public_url)),
+            passwords: Passwords::default(),
+            throttle: Arc::default(),
+            sign_up: config.sign_up,
+            sign_in_header: config.sign_in_header.clone(),
+            notifier: parts.notifier,
             metrics_allow: config.metrics_allow.clone().into(),
             public_url: parts.public_url,
             base: config.public_url.prefix().into(),
@@ -64,13 +95,34 @@ impl Web {
         }
     }
 
+    /// Sends a mail about an account: a title, a paragraph and a link.
+    async fn mail(
+        &self,
+        to: &str,
+        title: String,
+        text: String,
+        link: &str,
+    ) -> Result<(), SendError> {
+        let letter = Letter {
+            id: DeliveryId(crate::random::uuid()),
+            sent_at: self.node.now(),
+            to: to.to_owned(),
+            text: Text {
+                title,
+                paragraphs: vec![Paragraph::Prose(text)],
+                link: link.to_owned(),
+            },
+        };
+        self.notifier.mail(&letter).await
+    }
+
     /// What people see.
     pub(crate) fn pages(&self) -> Router {
         Router::new()
             .route("/", get(list::show))
-            .route("/sign-in", post(session::sign_in))
-            .route("/sign-out", post(session::sign_out))
-            .route("/setup/{secret}", get(setup::form).post(setup::create))
+            .merge(doors())
+            .merge(own_pages())
+            .merge(management())
             .route(assets::STYLE_ROUTE, get(assets::style))
             .layer(axum::middleware::map_response(headers::secure))
             .with_state(self.clone())
@@ -85,4 +137,95 @@ impl Web {
             .route("/robots.txt", get(assets::robots))
             .with_state(self)
     }
+}
+
+/// How people get in and out.
+fn doors() -> Router<Web> {
+    Router::new()
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/code", post(sign_in_code::check))
+        .route("/sign-in/link", post(sign_in_link::send))
+        .route(
+            "/sign-in/link/{secret}",
+            get(sign_in_link::show).post(sign_in_link::enter),
+        )
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-up", get(sign_up::form).post(sign_up::sign_up))
+        .route("/setup/{secret}", get(setup::form).post(setup::create))
+        .route(
+            "/invitations/{secret}",
+            get(invitations::show).post(invitations::accept),
+        )
+        .route("/invitations/{secret}/sign-up", post(invitations::sign_up))
+}
+
+/// What belongs to the person.
+fn own_pages() -> Router<Web> {
+    Router::new()
+        .route("/confirm", get(confirm::form).post(confirm::confirm))
+        .route("/profile", get(profile::show))
+        .route("/profile/appearance", post(profile::set_appearance))
+        .route("/profile/password", post(profile::set_password))
+        .route("/profile/second-step", get(second_step::show))
+        .route("/profile/second-step/begin", post(second_step::begin))
+        .route("/profile/second-step/confirm", post(second_step::confirm))
+        .route("/profile/second-step/codes", post(second_step::new_codes))
+        .route("/profile/second-step/remove", post(second_step::remove))
+        .route("/profile/sessions/others/end", post(profile::end_others))
+        .route(
+            "/profile/sessions/{session}/end",
+            post(profile::end_session),
+        )
+        .route("/projects/new", get(projects::form).post(projects::create))
+}
+
+/// How a project is managed.
+fn management() -> Router<Web> {
+    Router::new()
+        .route(
+            "/projects/{project}/settings",
+            get(settings::show).post(settings::change),
+        )
+        .route("/projects/{project}/settings/members", get(members::show))
+        .route(
+            "/projects/{project}/settings/members/invite",
+            post(members::invite),
+        )
+        .route(
+            "/projects/{project}/settings/members/leave",
+            post(members::leave),
+        )
+        .route(
+            "/projects/{project}/settings/members/{account}/role",
+            post(members::change_role),
+        )
+        .route(
+            "/projects/{project}/settings/members/{account}/remove",
+            post(members::remove),
+        )
+        .route(
+            "/projects/{project}/settings/members/{account}/transfer",
+            post(members::transfer),
+        )
+        .route(
+            "/projects/{project}/settings/invitations/{invitation}/revoke",
+            post(members::revoke),
+        )
+        .route(
+            "/projects/{project}/settings/keys",
+            get(keys::show).post(keys::create),
+        )
+        .route(
+            "/projects/{project}/settings/keys/{key}/rotate",
+            post(keys::rotate),
+        )
+        .route(
+            "/projects/{project}/settings/keys/{key}/revoke",
+            post(keys::revoke),
+        )
+        .route(
+            "/projects/{project}/settings/ping-key/rotate",
+            post(keys::rotate_ping_key),
+        )
+        .route("/projects/{project}/settings/log", get(log::show))
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use nightbeat_store::StoreError;
 
+use super::viewer::{Theme, Viewer};
 use super::{Web, assets};
 use crate::accounts::Initialised;
 
@@ -13,13 +14,33 @@ use crate::accounts::Initialised;
 pub(super) struct Frame {
     pub(super) base: String,
     pub(super) style: String,
+    /// What forms carry; empty on pages without one.
+    pub(super) csrf: String,
+    /// `system`, `light` or `dark`.
+    pub(super) theme: &'static str,
+    /// The reader's time zone; empty: the browser's.
+    pub(super) zone: String,
 }
 
 impl Web {
+    /// For a page that says one thing to anybody.
     pub(super) fn frame(&self) -> Frame {
         Frame {
             base: self.base.to_string(),
             style: assets::style_path(),
+            csrf: String::new(),
+            theme: Theme::System.as_str(),
+            zone: String::new(),
+        }
+    }
+
+    /// For a page of somebody who is signed in.
+    pub(super) fn frame_for(&self, viewer: &Viewer) -> Frame {
+        Frame {
+            csrf: viewer.csrf.clone(),
+            theme: viewer.theme.as_str(),
+            zone: viewer.time_zone.clone().unwrap_or_default(),
+            ..self.frame()
         }
     }
 }
@@ -33,12 +54,19 @@ pub(super) struct Notice<'a> {
     pub(super) text: &'a str,
 }
 
-/// Asks for a key.
+/// Asks who somebody is.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(super) struct SignIn<'a> {
     pub(super) frame: Frame,
     pub(super) problem: Option<&'a str>,
+    pub(super) email: &'a str,
+    /// Where to go on.
+    pub(super) next: &'a str,
+    /// Whether anybody may sign up.
+    pub(super) open: bool,
+    /// Whether a link can be sent by mail.
+    pub(super) mails: bool,
 }
 
 /// Asks for the first account and project.
@@ -46,7 +74,7 @@ pub(super) struct SignIn<'a> {
 #[template(path = "setup.html")]
 pub(super) struct SetupForm<'a> {
     pub(super) frame: Frame,
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<&'a str>,
     pub(super) email: &'a str,
     pub(super) project: &'a str,
     pub(super) database: &'a str,
@@ -92,6 +120,7 @@ pub(super) struct When {
 pub(super) struct List {
     pub(super) frame: Frame,
     pub(super) project: String,
+    pub(super) project_id: String,
     pub(super) lines: Vec<Line>,
     pub(super) total: u64,
     pub(super) next: Option<String>,

@@ -1,47 +1,34 @@
-//! Sessions: a browser that has shown an API key.
+//! Sessions: browsers that are signed in, and the cookies that say so.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
-use bytes::Bytes;
-use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use http::header::COOKIE;
 use nightbeat_domain::UnixMicros;
-use nightbeat_store::control::keys::{self, KeyOwner};
+use nightbeat_store::control::audit;
+use nightbeat_store::control::sessions::{self, Session, SessionOwner};
 
 use super::Web;
-use super::pages::{SignIn, page, unavailable};
+use super::viewer::Visitor;
 use crate::accounts::key_hash;
 use crate::config::PublicUrl;
-use crate::ingest::form_field;
 use crate::random;
 
-/// How long a session lasts.
-const SESSION_TIME: Duration = Duration::from_secs(14 * 86_400);
-/// How many sessions are kept; the one that ends first makes room.
-const SESSIONS_MAX: usize = 10_000;
+/// How long the browser keeps a cookie: as long as browsers do at most. When a session ends, the server decides
+/// (two weeks after its last use).
+const COOKIE_SECONDS: u64 = 400 * 86_400;
+/// How long the cookie of somebody who is not signed in is kept, for the forms that they were shown.
+const FORM_COOKIE_SECONDS: u64 = 86_400;
 
-/// The sessions. They live in memory: after a restart people show their key again.
+/// The cookies, as strict as the public URL allows.
 #[derive(Debug)]
-pub(super) struct Sessions {
-    cookie: &'static str,
+pub(super) struct Cookies {
+    /// Its secret is a session's.
+    session: &'static str,
+    /// Its secret ties the forms before the sign-in to the browser that they were shown to.
+    form: &'static str,
     attributes: String,
-    /// By the hash of the cookie's secret: which key was shown, and until when it counts. A std mutex:
-    /// never held across an await.
-    known: Mutex<HashMap<[u8; 32], Session>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Session {
-    key_hash: [u8; 32],
-    ends_at: UnixMicros,
-}
-
-impl Sessions {
-    /// No sessions yet. The cookie is as strict as the public URL allows.
+impl Cookies {
     pub(super) fn new(public_url: &PublicUrl) -> Self {
         let secure = if public_url.is_https() {
             "; Secure"
@@ -49,146 +36,121 @@ impl Sessions {
             ""
         };
         let host_only = public_url.is_https() && public_url.prefix().is_empty();
-        Self {
-            cookie: if host_only {
-                "__Host-nightbeat"
-            } else {
-                "nightbeat"
-            },
-            attributes: format!(
-                "; Path={}/; HttpOnly; SameSite=Lax{secure}",
-                public_url.prefix()
-            ),
-            known: Mutex::default(),
-        }
-    }
-
-    /// Begins a session for whoever has shown the key with this hash; the `Set-Cookie` for it.
-    pub(super) fn begin(&self, key_hash: [u8; 32], now: UnixMicros) -> String {
-        let secret = random::key("");
-        let session = Session {
-            key_hash,
-            ends_at: now + SESSION_TIME,
+        let (session, form) = if host_only {
+            ("__Host-nightbeat", "__Host-nightbeat-form")
+        } else {
+            ("nightbeat", "nightbeat-form")
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= SESSIONS_MAX {
-            let first = known
-                .iter()
-                .min_by_key(|(_, session)| session.ends_at)
-                .map(|(hash, _)| *hash);
-            first.and_then(|hash| known.remove(&hash));
+        let path = public_url.prefix();
+        Self {
+            session,
+            form,
+            attributes: format!("; Path={path}/; HttpOnly; SameSite=Lax{secure}"),
         }
-        known.insert(self::key_hash(&secret), session);
-        let seconds = SESSION_TIME.as_secs();
-        format!(
-            "{}={secret}{}; Max-Age={seconds}",
-            self.cookie, self.attributes
-        )
     }
 
-    /// The hash of the key that this browser has shown.
-    fn find(&self, headers: &HeaderMap, now: UnixMicros) -> Option<[u8; 32]> {
-        let hash = key_hash(self.secret(headers)?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = *known.get(&hash)?;
-        if session.ends_at <= now {
-            known.remove(&hash);
-            return None;
-        }
-        Some(session.key_hash)
+    pub(super) fn session_secret<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        cookie(headers, self.session)
     }
 
-    /// Ends this browser's session; the `Set-Cookie` that removes the cookie.
-    fn end(&self, headers: &HeaderMap) -> String {
-        if let Some(secret) = self.secret(headers) {
-            self.known
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&key_hash(secret));
-        }
-        format!("{}={}; Max-Age=0", self.cookie, self.attributes)
+    pub(super) fn form_secret<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        cookie(headers, self.form)
     }
 
-    fn secret<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        let lines = headers
-            .get_all(COOKIE)
-            .into_iter()
-            .filter_map(|line| line.to_str().ok());
-        let mut cookies = lines
-            .flat_map(|line| line.split(';'))
-            .filter_map(|cookie| cookie.trim().split_once('='));
-        cookies
-            .find(|(name, _)| *name == self.cookie)
-            .map(|(_, value)| value)
+    fn begin_session(&self, secret: &str) -> String {
+        let (name, attributes) = (self.session, &self.attributes);
+        format!("{name}={secret}{attributes}; Max-Age={COOKIE_SECONDS}")
     }
+
+    /// The `Set-Cookie` that removes the session's cookie.
+    pub(super) fn end_session(&self) -> String {
+        format!("{}={}; Max-Age=0", self.session, self.attributes)
+    }
+
+    pub(super) fn keep_form(&self, secret: &str) -> String {
+        let (name, attributes) = (self.form, &self.attributes);
+        format!("{name}={secret}{attributes}; Max-Age={FORM_COOKIE_SECONDS}")
+    }
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).into_iter();
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    let mut cookies = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='));
+    let found = cookies.find(|(known, _)| *known == name);
+    found.map(|(_, value)| value)
+}
+
+/// What the audit log says of a sign-in.
+pub(super) struct SignedIn {
+    /// The account's e-mail address, or the key's name.
+    pub(super) who: String,
+    /// `by password`.
+    pub(super) how: &'static str,
 }
 
 impl Web {
-    /// Whose pages this browser may see. The key is looked up each time: one that was deleted opens nothing.
-    pub(super) async fn viewer(
+    /// Begins a session with a new secret, ends the one that the browser came with, and writes it down. The
+    /// `Set-Cookie` for it.
+    pub(super) async fn begin_session(
         &self,
-        headers: &HeaderMap,
-    ) -> nightbeat_store::Result<Option<KeyOwner>> {
-        match self.sessions.find(headers, self.node.now()) {
-            Some(hash) => {
-                self.store
-                    .read(move |sql| keys::find_by_hash(sql, &hash))
-                    .await
+        visitor: &Visitor,
+        owner: SessionOwner,
+        signed_in: SignedIn,
+    ) -> nightbeat_store::Result<String> {
+        let now = self.node.now();
+        let secret = random::key("");
+        let hash = key_hash(&secret);
+        let old = visitor.session_hash;
+        let session = Session {
+            id: random::uuid(),
+            owner,
+            created_at: now,
+            seen_at: now,
+            confirmed_at: now,
+            address: visitor.address_text(),
+            user_agent: visitor.user_agent.clone(),
+        };
+        let entry = entry(&session, &signed_in, now);
+        self.change(move |sql| {
+            if let Some(old) = &old {
+                sessions::end(sql, old)?;
             }
-            None => Ok(None),
-        }
+            sessions::begin(sql, &session, &hash)?;
+            if let Some(entry) = &entry {
+                audit::note(sql, entry)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(self.cookies.begin_session(&secret))
+    }
+
+    /// Ends this browser's session.
+    pub(super) async fn end_session(&self, visitor: &Visitor) -> nightbeat_store::Result<()> {
+        let Some(hash) = visitor.session_hash else {
+            return Ok(());
+        };
+        self.change(move |sql| sessions::end(sql, &hash).map(drop))
+            .await
     }
 }
 
-/// Takes a key from the form and begins a session.
-pub(super) async fn sign_in(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    let key = form_field(&body, "key").unwrap_or_default();
-    let hash = key_hash(key.trim());
-    match web
-        .store
-        .read(move |sql| keys::find_by_hash(sql, &hash))
-        .await
-    {
-        Err(error) => unavailable(&web, &error),
-        Ok(Some(_)) if !is_cross_site(&headers) => {
-            let cookie = web.sessions.begin(hash, web.node.now());
-            (
-                [(SET_COOKIE, cookie)],
-                Redirect::to(&format!("{}/", web.base)),
-            )
-                .into_response()
-        }
-        Ok(_) => {
-            let problem = Some("This is not a key of a project on this server.");
-            page(
-                StatusCode::UNAUTHORIZED,
-                &SignIn {
-                    frame: web.frame(),
-                    problem,
-                },
-            )
-        }
-    }
-}
-
-/// Ends the session.
-pub(super) async fn sign_out(State(web): State<Web>, headers: HeaderMap) -> Response {
-    if is_cross_site(&headers) {
-        // Not from one of our pages: nobody is signed out by a stranger's.
-        return Redirect::to(&format!("{}/", web.base)).into_response();
-    }
-    let cookie = web.sessions.end(&headers);
-    (
-        [(SET_COOKIE, cookie)],
-        Redirect::to(&format!("{}/", web.base)),
-    )
-        .into_response()
-}
-
-/// Whether another origin's page sent this form: a stranger's, or a neighbour's on a subdomain beside ours,
-/// which `SameSite` cookies do not keep out.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site" || site == "same-site")
+/// A key is shown often, and it is no person: only people's sign-ins are written down.
+fn entry(session: &Session, signed_in: &SignedIn, now: UnixMicros) -> Option<audit::Entry> {
+    let SessionOwner::Account(account) = session.owner else {
+        return None;
+    };
+    Some(audit::Entry {
+        id: random::uuid(),
+        at: now,
+        project: None,
+        account: Some(account),
+        who: signed_in.who.clone(),
+        action: "signed in".to_owned(),
+        about: signed_in.how.to_owned(),
+        address: session.address.clone(),
+    })
 }

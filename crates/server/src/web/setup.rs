@@ -4,15 +4,18 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use http::StatusCode;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode};
+use nightbeat_store::control::accounts::email_key;
+use nightbeat_store::control::sessions::SessionOwner;
+use serde::Deserialize;
 
 use super::Web;
+use super::forms::Posted;
 use super::pages::{Created, Notice, SetupForm, page, unavailable};
-use super::session::is_cross_site;
-use crate::accounts::{self, Init, InitError, key_hash};
-use crate::ingest::form_field;
+use super::session::SignedIn;
+use super::viewer::Visitor;
+use crate::accounts::{self, Init, InitError, Initialised, key_hash};
 use crate::random;
 
 /// The setup link of a server without projects. It lives in memory: each start prints a new one, and
@@ -56,9 +59,24 @@ impl Setup {
     }
 }
 
-pub(super) async fn form(State(web): State<Web>, Path(secret): Path<String>) -> Response {
+/// What the form holds.
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    project: String,
+}
+
+pub(super) async fn form(
+    State(web): State<Web>,
+    visitor: Visitor,
+    Path(secret): Path<String>,
+) -> Response {
     if web.setup.opens(&secret) {
-        ask(&web, StatusCode::OK, "", "", None)
+        ask(&web, &visitor, StatusCode::OK, ("", ""), None)
     } else {
         used(&web)
     }
@@ -66,19 +84,18 @@ pub(super) async fn form(State(web): State<Web>, Path(secret): Path<String>) -> 
 
 pub(super) async fn create(
     State(web): State<Web>,
+    visitor: Visitor,
     Path(secret): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    Posted(wish): Posted<Wish>,
 ) -> Response {
-    if is_cross_site(&headers) || !web.setup.take(&secret) {
+    if !web.setup.take(&secret) {
         return used(&web);
     }
-    let field = |name| form_field(&body, name).unwrap_or_default();
-    let (email, project) = (field("email"), field("project"));
+    let (email, project) = (wish.email.clone(), wish.project.clone());
     let init = Init {
-        email: email.clone(),
-        password: Some(field("password")),
-        project: project.clone(),
+        email: wish.email,
+        password: Some(wish.password),
+        project: wish.project,
     };
     let now = web.node.now();
     // On its own task: a browser that goes away in the middle must not leave a link that is used up and no
@@ -98,45 +115,54 @@ pub(super) async fn create(
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     };
     match created {
-        Ok(keys) => {
-            let cookie = web.sessions.begin(key_hash(&keys.read_only_key), now);
-            let created = Created {
-                frame: web.frame(),
-                keys: &keys,
-                public_url: &web.public_url,
-            };
-            ([(SET_COOKIE, cookie)], page(StatusCode::CREATED, &created)).into_response()
+        Ok(keys) => welcome(&web, &visitor, &email, &keys).await,
+        Err(InitError::Refused(problem)) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            ask(&web, &visitor, status, (&email, &project), Some(problem))
         }
-        Err(InitError::Refused(problem)) => ask(
-            &web,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &email,
-            &project,
-            Some(problem.to_owned()),
-        ),
         Err(InitError::Store(error)) => unavailable(&web, &error),
-        Err(InitError::Password(error)) => {
-            tracing::error!(%error, "a password could not be hashed");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        Err(InitError::Password(error)) => web.no_password(&error),
+    }
+}
+
+/// Shows the keys, and signs the person in.
+async fn welcome(web: &Web, visitor: &Visitor, email: &str, keys: &Initialised) -> Response {
+    let signed_in = SignedIn {
+        who: email_key(email),
+        how: "by setting the server up",
+    };
+    let owner = SessionOwner::Account(keys.account);
+    let created = Created {
+        frame: web.frame(),
+        keys,
+        public_url: &web.public_url,
+    };
+    let page = page(StatusCode::CREATED, &created);
+    match web.begin_session(visitor, owner, signed_in).await {
+        Ok(cookie) => ([(SET_COOKIE, cookie)], page).into_response(),
+        Err(error) => {
+            // The keys are shown this once: they come before the sign-in.
+            tracing::error!(%error, "nobody was signed in after the setup");
+            page
         }
     }
 }
 
 fn ask(
     web: &Web,
+    visitor: &Visitor,
     status: StatusCode,
-    email: &str,
-    project: &str,
-    problem: Option<String>,
+    (email, project): (&str, &str),
+    problem: Option<&str>,
 ) -> Response {
     let form = SetupForm {
-        frame: web.frame(),
+        frame: web.frame_of(visitor),
         problem,
         email,
         project,
         database: &web.database,
     };
-    page(status, &form)
+    visitor.with_cookie(web, page(status, &form))
 }
 
 fn used(web: &Web) -> Response {

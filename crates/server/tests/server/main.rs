@@ -4,7 +4,13 @@
 mod admin;
 mod adversaries;
 mod anything;
+mod browser;
+mod mailbox;
+mod members;
 mod pages;
 mod panics;
+mod people;
+mod second_step;
 mod support;
+mod tenants;
 mod wire;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use nightbeat_store::damage::{Damage, damage};
 
+use crate::browser::Browser;
 use crate::support::{Answer, start, start_empty, talk};
 
 async fn get(address: SocketAddr, path: &str, cookie: &str) -> Answer {
@@ -12,18 +13,11 @@ async fn get(address: SocketAddr, path: &str, cookie: &str) -> Answer {
     talk(address, request.as_bytes()).await
 }
 
-async fn post(address: SocketAddr, path: &str, form: &str, headers: &str) -> Answer {
-    let length = form.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n{headers}\r\n{form}"
-    );
-    talk(address, request.as_bytes()).await
-}
-
-fn cookie(answer: &Answer) -> String {
-    let cookie = answer.header("set-cookie").expect("a cookie");
-    cookie.split(';').next().unwrap().to_owned()
+/// A browser that has shown a key.
+async fn with_key(address: SocketAddr, key: &str) -> Browser {
+    let mut browser = Browser::new(address);
+    assert_eq!(browser.show_key(key).await.status, 303);
+    browser
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +26,8 @@ async fn the_setup_link_makes_the_first_project_once() {
     let address = server.addresses()[0];
     let path = server.setup_path().unwrap().to_owned();
 
-    let form = get(address, &path, "").await;
+    let mut browser = Browser::new(address);
+    let form = browser.get(&path).await;
     assert_eq!(form.status, 200);
     assert!(
         form.body.contains("nightbeat init --email"),
@@ -41,13 +36,14 @@ async fn the_setup_link_makes_the_first_project_once() {
     );
     assert_eq!(get(address, "/setup/nb_s_wrong", "").await.status, 404);
 
-    let short = post(
-        address,
-        &path,
-        "email=ana%40example.org&password=short&project=Home",
-        "",
-    )
-    .await;
+    let fields = |password| {
+        [
+            ("email", "ana@example.org"),
+            ("password", password),
+            ("project", "<b>Home</b>"),
+        ]
+    };
+    let short = browser.post(&path, &fields("short")).await;
     assert_eq!(short.status, 422);
     assert!(
         short.body.contains("at least 8 characters"),
@@ -59,26 +55,23 @@ async fn the_setup_link_makes_the_first_project_once() {
         "{}",
         short.body
     );
-    let fields = "email=ana%40example.org&password=correct+horse&project=%3Cb%3EHome%3C%2Fb%3E";
+    let fields = fields("correct horse");
     for site in ["cross-site", "same-site"] {
-        let foreign = post(
-            address,
-            &path,
-            fields,
-            &format!("Sec-Fetch-Site: {site}\r\n"),
-        )
-        .await;
-        assert_eq!(foreign.status, 404, "{site}");
+        browser.headers = format!("Sec-Fetch-Site: {site}\r\n");
+        let foreign = browser.post(&path, &fields).await;
+        assert_eq!(foreign.status, 403, "{site}");
     }
+    browser.headers.clear();
+    assert_eq!(browser.post_unasked(&path, &fields).await.status, 403);
 
-    let created = post(address, &path, fields, "").await;
+    let created = browser.post(&path, &fields).await;
     assert_eq!(created.status, 201);
     assert!(
         created.body.contains("nb_k_") && created.body.contains("nb_p_"),
         "{}",
         created.body
     );
-    let list = get(address, "/", &cookie(&created)).await;
+    let list = browser.get("/").await;
     assert!(
         list.body.contains("&#60;b&#62;Home"),
         "the name is text, not HTML: {}",
@@ -86,8 +79,8 @@ async fn the_setup_link_makes_the_first_project_once() {
     );
     assert!(list.body.contains("No heartbeats yet"), "{}", list.body);
 
-    assert_eq!(post(address, &path, fields, "").await.status, 404);
-    assert_eq!(get(address, &path, "").await.status, 404);
+    assert_eq!(browser.post(&path, &fields).await.status, 404);
+    assert_eq!(browser.get(&path).await.status, 404);
     server.stop().await.unwrap();
 }
 
@@ -104,13 +97,14 @@ async fn a_server_with_a_project_has_no_setup_link() {
     let by_hand =
         tokio::task::spawn_blocking(move || nightbeat_server::admin::init(&database, init));
     by_hand.await.unwrap().unwrap();
-    let late = post(
-        server.addresses()[0],
-        &path,
-        "email=b%40c&password=correct+horse&project=Mine",
-        "",
-    )
-    .await;
+    let mut browser = Browser::new(server.addresses()[0]);
+    browser.get(&path).await;
+    let fields = [
+        ("email", "b@c"),
+        ("password", "correct horse"),
+        ("project", "Mine"),
+    ];
+    let late = browser.post(&path, &fields).await;
     assert_eq!(
         late.status, 422,
         "the link was open, but a project exists by now"
@@ -126,31 +120,32 @@ async fn the_list_is_for_whoever_has_a_key() {
     let address = nightbeat.address();
 
     let stranger = get(address, "/", "nightbeat=guess").await;
-    assert_eq!(stranger.status, 200);
-    assert!(
-        stranger.body.contains("Sign in") && !stranger.body.contains("nightly"),
-        "{}",
-        stranger.body
+    assert_eq!(
+        (stranger.status, stranger.header("location")),
+        (303, Some("/sign-in"))
     );
-    let wrong = post(address, "/sign-in", "key=nb_k_wrong", "").await;
+    let mut browser = Browser::new(address);
+    let wrong = browser.show_key("nb_k_wrong").await;
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
 
-    let form = format!("key={}", nightbeat.keys.read_only_key);
-    let foreign = post(address, "/sign-in", &form, "Sec-Fetch-Site: cross-site\r\n").await;
-    assert_eq!((foreign.status, foreign.header("set-cookie")), (401, None));
-    let signed_in = post(address, "/sign-in", &form, "").await;
+    let key = [("key", nightbeat.keys.read_only_key.as_str())];
+    browser.headers = "Sec-Fetch-Site: cross-site\r\n".to_owned();
+    let foreign = browser.post("/sign-in", &key).await;
+    assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None));
+    browser.headers.clear();
+    let signed_in = browser.post("/sign-in", &key).await;
     assert_eq!(
         (signed_in.status, signed_in.header("location")),
         (303, Some("/"))
     );
     let attributes = signed_in.header("set-cookie").unwrap();
     assert!(
-        attributes.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600"),
+        attributes.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"),
         "{attributes}"
     );
     assert!(!attributes.contains("nb_k_"), "{attributes}");
 
-    let session = cookie(&signed_in);
+    let session = format!("nightbeat={}", browser.session().unwrap());
     let list = get(address, "/", &format!("other=1; {session}")).await;
     assert!(
         list.body.contains("nightly") && list.body.contains(">up<"),
@@ -174,9 +169,10 @@ async fn the_list_is_for_whoever_has_a_key() {
         assert_eq!(list.header(header), Some(value));
     }
 
-    let out = post(address, "/sign-out", "", &format!("Cookie: {session}\r\n")).await;
-    assert_eq!(out.status, 303);
-    assert!(get(address, "/", &session).await.body.contains("Sign in"));
+    browser.get("/").await;
+    let out = browser.post("/sign-out", &[]).await;
+    assert_eq!((out.status, browser.session()), (303, None));
+    assert_eq!(get(address, "/", &session).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,9 +182,8 @@ async fn a_heartbeat_that_cannot_be_read_hides_no_other_in_the_list() {
     nightbeat.heartbeat("well").await;
     let broken = damage(nightbeat.server.store(), ill, Damage::State);
     broken.await.unwrap();
-    let form = format!("key={}", nightbeat.keys.read_only_key);
-    let signed_in = post(nightbeat.address(), "/sign-in", &form, "").await;
-    let list = get(nightbeat.address(), "/", &cookie(&signed_in)).await;
+    let mut browser = with_key(nightbeat.address(), &nightbeat.keys.read_only_key).await;
+    let list = browser.get("/").await;
     assert_eq!(list.status, 200);
     for shown in [
         ">unverified<",
@@ -229,17 +224,14 @@ async fn the_link_to_the_next_page_holds_no_id() {
         Ok(())
     });
     writing.await.unwrap();
-    let form = format!("key={}", nightbeat.keys.read_only_key);
-    let session = cookie(&post(nightbeat.address(), "/sign-in", &form, "").await);
-    let first = get(nightbeat.address(), "/", &session).await.body;
+    let mut browser = with_key(nightbeat.address(), &nightbeat.keys.read_only_key).await;
+    let first = browser.get("/").await.body;
     for id in &ids {
         assert!(!first.contains(&id.0.simple().to_string()[8..]), "{id}");
     }
     let from = first.find("cursor=").expect("a next page");
     let link = &first[from..from + first[from..].find('"').unwrap()];
-    let second = get(nightbeat.address(), &format!("/?{link}"), &session)
-        .await
-        .body;
+    let second = browser.get(&format!("/?{link}")).await.body;
     assert_eq!(second.matches(">job<").count(), 1, "{second}");
 }
 
@@ -247,9 +239,8 @@ async fn the_link_to_the_next_page_holds_no_id() {
 async fn a_session_ends_with_its_key() {
     let nightbeat = start(|_| {}).await;
     let address = nightbeat.address();
-    let form = format!("key={}", nightbeat.keys.api_key);
-    let session = cookie(&post(address, "/sign-in", &form, "").await);
-    assert!(get(address, "/", &session).await.body.contains("Sign out"));
+    let mut browser = with_key(address, &nightbeat.keys.api_key).await;
+    assert!(browser.get("/").await.body.contains("Sign out"));
 
     let project = nightbeat.project();
     let hash = nightbeat_server::accounts::key_hash(&nightbeat.keys.api_key);
@@ -258,15 +249,21 @@ async fn a_session_ends_with_its_key() {
         nightbeat_store::control::keys::delete(sql, project, owner.id)
     });
     assert!(removing.await.unwrap());
-    assert!(get(address, "/", &session).await.body.contains("Sign in"));
+    assert_eq!(browser.get("/").await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_https_the_cookie_is_as_strict_as_can_be() {
     let nightbeat =
         start(|config| config.public_url = "https://beats.example.org".parse().unwrap()).await;
-    let form = format!("key={}", nightbeat.keys.api_key);
-    let signed_in = post(nightbeat.address(), "/sign-in", &form, "").await;
+    let mut browser = Browser::new(nightbeat.address());
+    let form = browser.get("/sign-in").await;
+    let cookie = form.header("set-cookie").unwrap();
+    assert!(
+        cookie.starts_with("__Host-nightbeat-form=") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
+    let signed_in = browser.show_key(&nightbeat.keys.api_key).await;
     let cookie = signed_in.header("set-cookie").unwrap();
     assert!(
         cookie.starts_with("__Host-nightbeat=") && cookie.contains("; Secure"),
@@ -278,7 +275,7 @@ async fn on_https_the_cookie_is_as_strict_as_can_be() {
 async fn the_style_sheet_is_found_and_kept_by_browsers() {
     let nightbeat =
         start(|config| config.public_url = "http://example.org/beats".parse().unwrap()).await;
-    let page = get(nightbeat.address(), "/beats/", "").await.body;
+    let page = get(nightbeat.address(), "/beats/sign-in", "").await.body;
     let from = page.find("href=\"/beats/assets/").expect("a style sheet") + 6;
     let path = &page[from..from + page[from..].find('"').unwrap()];
     let style = get(nightbeat.address(), path, "").await;
@@ -345,10 +342,14 @@ async fn a_browser_that_goes_away_does_not_use_the_setup_link_up_for_nothing() {
     let (server, _folder) = start_empty(|_| {}).await;
     let address = server.addresses()[0];
     let path = server.setup_path().unwrap().to_owned();
-    let fields = "email=ana%40example.org&password=correct+horse&project=Home";
-    let length = fields.len();
-    let request =
-        format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{fields}");
+    let mut browser = Browser::new(address);
+    browser.get(&path).await;
+    let fields = [
+        ("email", "ana@example.org"),
+        ("password", "correct horse"),
+        ("project", "Home"),
+    ];
+    let request = browser.request("POST", &path, &browser.form(&fields));
     let mut gone = tokio::net::TcpStream::connect(address).await.unwrap();
     gone.write_all(request.as_bytes()).await.unwrap();
     // A reset, not a mere end: the server drops all that runs on the connection.
@@ -357,7 +358,7 @@ async fn a_browser_that_goes_away_does_not_use_the_setup_link_up_for_nothing() {
     // Either the project is there, or the link still works: never neither.
     let asking = async {
         loop {
-            let again = post(address, &path, fields, "").await;
+            let again = browser.post(&path, &fields).await;
             let made = server
                 .store()
                 .read(nightbeat_store::control::projects::count);
@@ -381,15 +382,20 @@ async fn a_browser_that_goes_away_does_not_use_the_setup_link_up_for_nothing() {
 async fn a_foreign_page_signs_nobody_out() {
     let nightbeat = start(|_| {}).await;
     let address = nightbeat.address();
-    let form = format!("key={}", nightbeat.keys.read_only_key);
-    let cookie = cookie(&post(address, "/sign-in", &form, "").await);
-    let headers = format!("Cookie: {cookie}\r\nSec-Fetch-Site: cross-site\r\n");
-    let foreign = post(address, "/sign-out", "", &headers).await;
-    assert_eq!(foreign.header("set-cookie"), None);
-    assert!(get(address, "/", &cookie).await.body.contains("Home"));
-    let own = post(address, "/sign-out", "", &format!("Cookie: {cookie}\r\n")).await;
+    let mut browser = with_key(address, &nightbeat.keys.read_only_key).await;
+    browser.get("/").await;
+    browser.headers = "Sec-Fetch-Site: cross-site\r\n".to_owned();
+    let foreign = browser.post("/sign-out", &[]).await;
+    assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None));
+    browser.headers.clear();
+    let unasked = browser.post_unasked("/sign-out", &[]).await;
+    assert_eq!((unasked.status, unasked.header("set-cookie")), (403, None));
+    assert!(browser.get("/").await.body.contains("Home"));
+    let session = browser.session().unwrap().to_owned();
+    let own = browser.post("/sign-out", &[]).await;
     assert!(own.header("set-cookie").unwrap().contains("Max-Age=0"));
-    assert!(!get(address, "/", &cookie).await.body.contains("Home"));
+    browser.cookies.insert("nightbeat".to_owned(), session);
+    assert_eq!(browser.get("/").await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

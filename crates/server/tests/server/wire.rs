@@ -452,7 +452,7 @@ async fn under_a_path_prefix_and_on_a_ping_host() {
         ),
         ("ping.example.org", "/healthz".to_owned(), 200),
         ("example.org", "/beats/healthz".to_owned(), 200),
-        ("example.org", "/beats".to_owned(), 200),
+        ("example.org", "/beats".to_owned(), 303),
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(

@@ -1,0 +1,381 @@
+//! Who is in a project: roles, invitations, leaving, giving it away.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use nightbeat_domain::UnixMicros;
+use nightbeat_store::StoreError;
+use nightbeat_store::control::accounts::{self, Role};
+use nightbeat_store::control::audit;
+use nightbeat_store::control::invitations::{self, INVITATION_TIME, INVITATIONS_MAX, Invitation};
+use nightbeat_store::sql::Sql;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Web;
+use super::forms::Posted;
+use super::moment::Moment;
+use super::pages::{Frame, page, unavailable};
+use super::profile::Nothing;
+use super::viewer::{Member, Target};
+use crate::accounts::members::Acting;
+use crate::accounts::{email_problem, key_hash};
+use crate::config::SignUp;
+use crate::random;
+
+/// What the secrets of invitations begin with.
+const INVITATION_PREFIX: &str = "nb_i_";
+
+#[derive(Template)]
+#[template(path = "members.html")]
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks")]
+struct MembersPage<'a> {
+    frame: Frame,
+    problem: Option<&'a str>,
+    project: &'a str,
+    project_id: String,
+    members: Vec<MemberLine>,
+    invitations: Vec<InvitationLine>,
+    may_manage: bool,
+    is_owner: bool,
+    /// Signed in as a person.
+    is_person: bool,
+    /// Who has no account cannot make one here.
+    sign_up_closed: bool,
+    /// The link of an invitation that was just made, and what became of its mail.
+    made: Option<Made>,
+}
+
+struct MemberLine {
+    id: String,
+    email: String,
+    role: &'static str,
+    is_viewer: bool,
+    /// The viewer may change the role.
+    may_touch: bool,
+}
+
+struct InvitationLine {
+    id: String,
+    email: String,
+    role: &'static str,
+    invited_by: String,
+    expires: Moment,
+}
+
+struct Made {
+    link: String,
+    mailed: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Invite {
+    #[serde(default)]
+    email: String,
+    role: Role,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewRole {
+    role: Role,
+}
+
+pub(super) async fn show(State(web): State<Web>, member: Member) -> Response {
+    tell(&web, &member, StatusCode::OK, None, None).await
+}
+
+async fn tell(
+    web: &Web,
+    member: &Member,
+    status: StatusCode,
+    problem: Option<&str>,
+    made: Option<Made>,
+) -> Response {
+    let (id, now) = (member.project.id, web.node.now());
+    let manages = member.may_manage();
+    let reading = web.store.read(move |sql| {
+        let open = if manages {
+            invitations::list(sql, id, now)?
+        } else {
+            Vec::new()
+        };
+        Ok((accounts::members(sql, id)?, open))
+    });
+    let (found, open) = match reading.await {
+        Ok(found) => found,
+        Err(error) => return unavailable(web, &error),
+    };
+    let me = member.viewer.account.as_ref().map(|account| account.id);
+    let template = MembersPage {
+        frame: web.settings_frame(member),
+        problem,
+        project: &member.project.name,
+        project_id: id.to_string(),
+        members: found
+            .into_iter()
+            .map(|(account, role)| MemberLine {
+                id: account.id.to_string(),
+                email: account.email,
+                role: role.as_str(),
+                is_viewer: me == Some(account.id),
+                may_touch: manages && (member.is_owner() || role != Role::Owner),
+            })
+            .collect(),
+        invitations: open.into_iter().map(invitation_line).collect(),
+        may_manage: manages,
+        is_owner: member.is_owner(),
+        is_person: me.is_some(),
+        sign_up_closed: web.sign_up == SignUp::Closed,
+        made,
+    };
+    page(status, &template)
+}
+
+fn invitation_line(invitation: Invitation) -> InvitationLine {
+    InvitationLine {
+        id: invitation.id.to_string(),
+        email: invitation.email.unwrap_or_default(),
+        role: invitation.role.as_str(),
+        invited_by: invitation.invited_by,
+        expires: Moment(invitation.expires_at),
+    }
+}
+
+/// Makes an invitation, shows its link once, and mails it where there is an address and a mail server.
+pub(super) async fn invite(
+    State(web): State<Web>,
+    member: Member,
+    Posted(wish): Posted<Invite>,
+) -> Response {
+    if let Some(refused) = member.must_manage(&web) {
+        return refused;
+    }
+    let email = accounts::email_key(&wish.email);
+    let email = (!email.is_empty()).then_some(email);
+    let problem = email.as_deref().and_then(email_problem);
+    let problem = problem.or((wish.role == Role::Owner).then_some(
+        "Invite as a manager, a member or read-only; an owner can make a member an owner.",
+    ));
+    if problem.is_some() {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return tell(&web, &member, status, problem, None).await;
+    }
+    let (id, now) = (member.project.id, web.node.now());
+    let secret = random::key(INVITATION_PREFIX);
+    let invitation = Invitation {
+        id: random::uuid(),
+        project: id,
+        role: wish.role,
+        invited_by: member.who(),
+        created_at: now,
+        expires_at: now + INVITATION_TIME,
+        email: email.clone(),
+    };
+    let whom = email.as_deref().unwrap_or("whoever has the link");
+    let about = format!("{whom}, as {}", wish.role.as_str());
+    let entry = member.viewer.entry(Some(id), "invited", about, now);
+    let hash = key_hash(&secret);
+    let made = web.change(move |sql| {
+        Acting::has_room(id, sql)?;
+        if invitations::list(sql, id, now)?.len() as i64 >= INVITATIONS_MAX {
+            let problem = "A hundred invitations are open: take some back first.";
+            return Err(StoreError::Conflict(problem.to_owned()));
+        }
+        invitations::insert(sql, &invitation, &hash)?;
+        audit::note(sql, &entry)
+    });
+    if let Err(error) = made.await {
+        return web.refused(&error);
+    }
+    let link = format!("{}/invitations/{secret}", web.public_url);
+    let mailed = match email {
+        Some(email) => web.mail_invitation(&member, &email, &link).await,
+        None => String::new(),
+    };
+    let made = Some(Made { link, mailed });
+    tell(&web, &member, StatusCode::CREATED, None, made).await
+}
+
+impl Web {
+    /// Sends the link; what became of it, in words.
+    async fn mail_invitation(&self, member: &Member, email: &str, link: &str) -> String {
+        if !self.notifier.sends_mail() {
+            return "No mail server is configured: give the link to them yourself.".to_owned();
+        }
+        let (project, who) = (&member.project.name, member.who());
+        let title = format!("{who} invites you to {project}");
+        let text = format!(
+            "{who} invites you to the project {project} on Nightbeat, which tells people when a backup or \
+             another job did not run. The link works once, for seven days. If you expect no invitation, ignore \
+             this mail."
+        );
+        match self.mail(email, title, text, link).await {
+            Ok(()) => format!("It was mailed to {email}, too."),
+            Err(error) => {
+                tracing::warn!(%error, "an invitation could not be mailed");
+                format!("It could not be mailed to {email}: give the link to them yourself.")
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Who acts, in words.
+    fn who(&self) -> String {
+        let account = self.viewer.account.as_ref();
+        account.map_or_else(|| "an API key".to_owned(), |account| account.email.clone())
+    }
+
+    fn path(&self) -> String {
+        format!("/projects/{}/settings/members", self.project.id)
+    }
+}
+
+/// What a step of a person does; `None`: the target is no member.
+type Step = fn(Acting, &mut dyn Sql, Uuid, Option<Role>) -> nightbeat_store::Result<Option<()>>;
+
+/// Takes a step that concerns another member, and writes it down with their address.
+async fn step(
+    web: &Web,
+    member: &Member,
+    target: Uuid,
+    (action, role): (&'static str, Option<Role>),
+    take: Step,
+) -> Result<(), Response> {
+    let Some(account) = &member.viewer.account else {
+        return Err(member.may_not(web, "An API key is no person."));
+    };
+    let acting = Acting {
+        project: member.project.id,
+        account: account.id,
+    };
+    let now = web.node.now();
+    let viewer = member.viewer.clone();
+    let done = web.change(move |sql| {
+        let Some(found) = accounts::get(sql, target)? else {
+            return Ok(None);
+        };
+        let done = take(acting, sql, target, role)?;
+        if done.is_some() {
+            let about = match role {
+                Some(role) => format!("{}: {}", found.email, role.as_str()),
+                None => found.email,
+            };
+            let entry = viewer.entry(Some(acting.project), action, about, now);
+            audit::note(sql, &entry)?;
+        }
+        Ok(done)
+    });
+    match done.await {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err(web.no_such_page()),
+        Err(error) => Err(web.refused(&error)),
+    }
+}
+
+pub(super) async fn change_role(
+    State(web): State<Web>,
+    member: Member,
+    Target(target): Target,
+    Posted(wish): Posted<NewRole>,
+) -> Response {
+    if let Some(refused) = member.must_manage(&web) {
+        return refused;
+    }
+    // To make an owner is to give the project away in part.
+    if wish.role == Role::Owner
+        && let Some(ask) = web.must_be_confirmed(&member.viewer, &member.path())
+    {
+        return ask;
+    }
+    let what = ("changed the role", Some(wish.role));
+    let take: Step = |acting, sql, target, role| {
+        let role = role.unwrap_or(Role::ReadOnly);
+        Ok(acting.change_role(sql, target, role)?.map(drop))
+    };
+    match step(&web, &member, target, what, take).await {
+        Ok(()) => web.go_to(&member.path()),
+        Err(refused) => refused,
+    }
+}
+
+pub(super) async fn remove(
+    State(web): State<Web>,
+    member: Member,
+    Target(target): Target,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Response {
+    if let Some(refused) = member.must_manage(&web) {
+        return refused;
+    }
+    let take: Step = |acting, sql, target, _| Ok(acting.remove(sql, target)?.map(drop));
+    match step(&web, &member, target, ("removed", None), take).await {
+        Ok(()) => web.go_to(&member.path()),
+        Err(refused) => refused,
+    }
+}
+
+pub(super) async fn transfer(
+    State(web): State<Web>,
+    member: Member,
+    Target(target): Target,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Response {
+    if !member.is_owner() {
+        return member.may_not(&web, "Only an owner may.");
+    }
+    if let Some(ask) = web.must_be_confirmed(&member.viewer, &member.path()) {
+        return ask;
+    }
+    let take: Step = |acting, sql, target, _| acting.transfer(sql, target);
+    let what = ("gave the project away to", None);
+    match step(&web, &member, target, what, take).await {
+        Ok(()) => web.go_to(&member.path()),
+        Err(refused) => refused,
+    }
+}
+
+pub(super) async fn leave(
+    State(web): State<Web>,
+    member: Member,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Response {
+    let Some(account) = &member.viewer.account else {
+        return member.may_not(&web, "An API key is no person.");
+    };
+    let take: Step = |acting, sql, _, _| Ok(acting.leave(sql)?.map(drop));
+    match step(&web, &member, account.id, ("left", None), take).await {
+        Ok(()) => web.go_to("/"),
+        Err(refused) => refused,
+    }
+}
+
+/// Takes an invitation back.
+pub(super) async fn revoke(
+    State(web): State<Web>,
+    member: Member,
+    Target(invitation): Target,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Response {
+    if let Some(refused) = member.must_manage(&web) {
+        return refused;
+    }
+    let id = member.project.id;
+    let now: UnixMicros = web.node.now();
+    let entry = member
+        .viewer
+        .entry(Some(id), "took an invitation back", "", now);
+    let done = web.change(move |sql| {
+        let done = invitations::delete(sql, id, invitation)?;
+        if done {
+            audit::note(sql, &entry)?;
+        }
+        Ok(done)
+    });
+    match done.await {
+        Ok(true) => web.go_to(&member.path()),
+        Ok(false) => web.no_such_page(),
+        Err(error) => unavailable(&web, &error),
+    }
+}
