@@ -122,7 +122,26 @@ pub(crate) fn verdict_of_output(signal: &Signal) -> Option<BrokenRule> {
     })
 }
 
-fn past_facts(run: &PastRun) -> RunFacts {
+/// What rules would have said of each of these runs, had they been set then; the oldest run comes first. Beside
+/// each run stands the exit code that it sent. Each is held against those before it, as when it ended.
+pub fn trial(rules: &RuleSet, runs: &[(PastRun, Option<u8>)]) -> Vec<Vec<BrokenRule>> {
+    let mut history = History::default();
+    let tried = runs.iter().map(|(run, exit_code)| {
+        let facts = past_facts(run)
+            .exited(exit_code.map(i32::from))
+            .ended_at(Some(run.ended_at.0 as f64 / 1e6));
+        let broken = evaluate(rules, &facts, &history);
+        let fails = |rule: &BrokenRule| rule.severity == Severity::Failure;
+        if run.outcome != Outcome::Failed && !broken.iter().any(fails) {
+            history.push(&facts, rules);
+        }
+        broken
+    });
+    tried.collect()
+}
+
+/// The figures of a run that has ended: what it says of its work, and how long it took.
+pub fn past_facts(run: &PastRun) -> RunFacts {
     let duration = run.started_at.map(|at| run.ended_at.since(at));
     let reading = run.work.as_ref().and_then(|work| work.reading.as_deref());
     let metrics = run.work.as_ref().map_or(&[][..], |work| &work.metrics);

@@ -128,10 +128,12 @@ pub(crate) fn values(message: &Message, text_bytes_max: Option<usize>) -> Value 
     })
 }
 
-/// Where a person looks at a heartbeat: its place in the list. Never the signal URL, which is a secret
-/// that mail servers and phones would keep.
+/// Where a person looks at a heartbeat: its page. Never the signal URL, which is a secret that mail servers and
+/// phones would keep.
 pub(crate) fn page_url(snapshot: &AlertSnapshot, base_url: &str) -> String {
-    format!("{base_url}/#{}", percent_encode(&snapshot.heartbeat.slug))
+    let facts = &snapshot.heartbeat;
+    let slug = percent_encode(&facts.slug);
+    format!("{base_url}/projects/{}/heartbeats/{slug}", facts.project_id)
 }
 
 /// RFC 3339 in UTC, with a fraction where there is one.

@@ -41,7 +41,7 @@ pub(crate) struct RouterParts {
 /// The router: the pages and the probes, and the API.
 pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     let metrics = Arc::clone(&parts.metrics);
-    let api = ApiState::new(
+    let state = ApiState::new(
         parts.store.clone(),
         parts.node.clone(),
         Arc::clone(&parts.catalogue),
@@ -50,9 +50,9 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     );
     let roles = config.roles;
     let node = parts.node.clone();
-    let web = Web::new(config, parts);
+    let web = Web::new(config, parts, state.clone());
     let router = if roles.web {
-        let people = web.pages().nest("/api/v1", api::router(api));
+        let people = web.pages().nest("/api/v1", api::router(state));
         people.layer(axum::middleware::from_fn_with_state(node, knows_the_time))
     } else {
         Router::new()

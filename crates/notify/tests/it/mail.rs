@@ -53,7 +53,7 @@ async fn a_mail_has_all_its_headers_and_both_forms() {
   a < b & c
 ",
         "a &lt; b &amp; c",
-        "https://beats.example.org/#nightly-backup",
+        "https://beats.example.org/projects/00000000-0000-0000-0000-000000000001/heartbeats/nightly-backup",
     ] {
         assert!(
             content.contains(part),

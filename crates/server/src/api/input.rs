@@ -54,7 +54,7 @@ async fn whole(body: Body) -> Result<bytes::Bytes, Problem> {
 }
 
 /// A JSON value as a `T`, which is a struct.
-fn object<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+pub(super) fn object<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     let Value::Object(given) = &value else {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

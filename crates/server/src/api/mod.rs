@@ -11,6 +11,7 @@ mod deliveries;
 mod heartbeats;
 mod incidents;
 mod input;
+pub(crate) mod inside;
 mod keys;
 mod maintenance;
 mod names;
@@ -32,7 +33,6 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use heartbeats::without_id;
 pub use state::ApiState;
 
 /// The API, to be nested at `/api/v1`.

@@ -9,6 +9,8 @@ use nightbeat_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::inside::Refused;
+
 /// When a client that could not be served should come again.
 const RETRY_AFTER_SECONDS: u16 = 5;
 /// The longest detail: what was sent is quoted in it, but not a megabyte of it.
@@ -77,6 +79,23 @@ impl Problem {
         Self {
             field: Some(cut(field.to_owned())),
             ..Self::new(status, format!("{field}: {problem}"))
+        }
+    }
+}
+
+impl Problem {
+    /// The same without HTTP around it. The field's name is not repeated in front of what is wrong with it.
+    pub(super) fn told(self) -> Refused {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let prefix = self.field.as_ref().map(|field| format!("{field}: "));
+        let detail = match prefix.and_then(|prefix| self.detail.strip_prefix(&prefix)) {
+            Some(rest) => rest.to_owned(),
+            None => self.detail,
+        };
+        Refused {
+            status,
+            field: self.field,
+            detail,
         }
     }
 }

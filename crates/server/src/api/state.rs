@@ -122,6 +122,7 @@ impl ApiState {
     }
 
     fn tell(&self, told: Told) {
+        self.node.has_stored();
         if !told.watched.is_empty() {
             self.node.watch(told.watched);
         }

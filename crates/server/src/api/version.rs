@@ -27,6 +27,11 @@ fn tag(version: i64) -> String {
 }
 
 impl IfMatch {
+    /// This version only.
+    pub(super) fn version(version: i64) -> Self {
+        Self::One(vec![tag(version)])
+    }
+
     /// 412 unless this version is one that was asked for.
     pub(super) fn check(&self, version: i64) -> Result<(), Problem> {
         match self {

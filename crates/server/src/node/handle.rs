@@ -81,6 +81,17 @@ impl NodeHandle {
         self.tell(Told::Queued);
     }
 
+    /// A person's change was stored: pages that show it look again.
+    pub fn has_stored(&self) {
+        self.report.has_stored();
+    }
+
+    /// How often this node has stored something about a heartbeat. While it is the same number, nothing has
+    /// changed by this node.
+    pub fn stored(&self) -> u64 {
+        self.report.stored()
+    }
+
     /// Signals could not be received in this stretch, as an operator says.
     pub fn declare_gap(&self, gap: Gap) {
         self.tell(Told::Gap(gap));

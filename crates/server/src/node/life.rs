@@ -279,6 +279,7 @@ impl Life {
                 result,
             } => {
                 self.renewed(now, round, &result);
+                self.kit.report.has_stored();
                 let result = self.stored(result).map(|done| self.written(now, done));
                 Event::Elapsed { heartbeats, result }
             }
@@ -356,6 +357,9 @@ impl Life {
         let took = now.since(began_at);
         self.kit.metrics.committed(done.recorded.len(), took);
         let recorded = std::mem::take(&mut done.recorded);
+        if !recorded.is_empty() {
+            self.kit.report.has_stored();
+        }
         self.recorded.insert(batch, recorded);
         Ok(self.written(now, done))
     }

@@ -1,5 +1,6 @@
 //! How the node is, for `/readyz` and the metrics.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Health {
 #[derive(Debug)]
 pub(super) struct Report {
     last: Mutex<Last>,
+    /// How often something was stored.
+    stored: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,18 @@ impl Report {
                 damage: None,
                 told: None,
             }),
+            stored: AtomicU64::new(0),
         }
+    }
+
+    /// Something about a heartbeat was stored.
+    pub(super) fn has_stored(&self) {
+        self.stored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was stored.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
     }
 
     pub(super) fn note(&self, now: UnixMicros, health: &engine::Health) {

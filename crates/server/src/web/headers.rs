@@ -7,8 +7,8 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const OTHERS: [(&str, &str); 4] = [
     ("cross-origin-opener-policy", "same-origin"),

@@ -5,17 +5,28 @@
 //! on it, everybody does.
 
 mod assets;
+mod channels;
 mod confirm;
+mod docs;
+mod fields;
 mod forms;
+mod frame;
 mod headers;
 mod health;
+mod heartbeat;
+mod incident;
+mod incidents;
 mod invitations;
 mod keys;
 mod list;
+mod live;
 mod log;
+mod maintenance;
+mod marks;
 mod members;
 mod moment;
 mod next;
+mod overview;
 mod pages;
 mod profile;
 mod projects;
@@ -28,12 +39,16 @@ mod sign_in;
 mod sign_in_code;
 mod sign_in_link;
 mod sign_up;
+mod time;
 mod viewer;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::{get, post};
+use http::StatusCode;
 use nightbeat_domain::DeliveryId;
 use nightbeat_notify::{IpNet, Letter, Notifier, Paragraph, SendError, Text};
 use nightbeat_store::Store;
@@ -42,12 +57,16 @@ pub(crate) use setup::Setup;
 
 use crate::accounts::passwords::Passwords;
 use crate::accounts::throttle::Throttle;
+use crate::api::ApiState;
 use crate::config::{Config, SignUp};
 use crate::http::Shutdown;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
 use crate::router::RouterParts;
+use live::Live;
+use pages::{SignOut, page};
 use session::Cookies;
+use viewer::Viewer;
 
 /// What the pages need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,6 +77,9 @@ pub(crate) struct Web {
     shutdown: Shutdown,
     setup: Arc<Setup>,
     cookies: Arc<Cookies>,
+    /// The verbs behind the API: pages change things through the same ones.
+    api: ApiState,
+    live: Arc<Live>,
     passwords: Passwords,
     throttle: Arc<Throttle>,
     sign_up: SignUp,
@@ -75,7 +97,7 @@ pub(crate) struct Web {
 
 impl Web {
     /// The pages of the server with this configuration.
-    pub(crate) fn new(config: &Config, parts: RouterParts) -> Self {
+    pub(crate) fn new(config: &Config, parts: RouterParts, api: ApiState) -> Self {
         Self {
             store: parts.store,
             node: parts.node,
@@ -83,6 +105,8 @@ impl Web {
             shutdown: parts.shutdown,
             setup: parts.setup,
             cookies: Arc::new(Cookies::new(&config.public_url)),
+            api,
+            live: Arc::default(),
             passwords: Passwords::default(),
             throttle: Arc::default(),
             sign_up: config.sign_up,
@@ -119,11 +143,14 @@ impl Web {
     /// What people see.
     pub(crate) fn pages(&self) -> Router {
         Router::new()
-            .route("/", get(list::show))
+            .route("/", get(overview::show))
             .merge(doors())
             .merge(own_pages())
             .merge(management())
-            .route(assets::STYLE_ROUTE, get(assets::style))
+            .route("/docs", get(docs::index))
+            .route("/docs/{chapter}", get(docs::chapter))
+            .route(assets::ASSETS_ROUTE, get(assets::serve))
+            .merge(project())
             .layer(axum::middleware::map_response(headers::secure))
             .with_state(self.clone())
     }
@@ -149,7 +176,7 @@ fn doors() -> Router<Web> {
             "/sign-in/link/{secret}",
             get(sign_in_link::show).post(sign_in_link::enter),
         )
-        .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-out", get(sign_out).post(sign_in::sign_out))
         .route("/sign-up", get(sign_up::form).post(sign_up::sign_up))
         .route("/setup/{secret}", get(setup::form).post(setup::create))
         .route(
@@ -228,4 +255,93 @@ fn management() -> Router<Web> {
             post(keys::rotate_ping_key),
         )
         .route("/projects/{project}/settings/log", get(log::show))
+}
+
+/// The pages of one project.
+fn project() -> Router<Web> {
+    Router::new()
+        .route("/projects/{project}", get(list::show))
+        .route("/projects/{project}/events", get(live::events))
+        .route(
+            "/projects/{project}/heartbeats/change",
+            get(list::ask).post(list::change),
+        )
+        .route(
+            "/projects/{project}/heartbeats/new",
+            get(heartbeat::new).post(heartbeat::create),
+        )
+        .route(
+            "/projects/{project}/heartbeats/preview",
+            post(heartbeat::preview),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}",
+            get(heartbeat::show),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/edit",
+            get(heartbeat::edit).post(heartbeat::save),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/pause",
+            post(heartbeat::pause),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/resume",
+            post(heartbeat::resume),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/test",
+            post(heartbeat::test),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/delete",
+            post(heartbeat::delete),
+        )
+        .route("/projects/{project}/incidents", get(incidents::show))
+        .route(
+            "/projects/{project}/incidents/{incident}/acknowledge",
+            post(heartbeat::acknowledge),
+        )
+        .route(
+            "/projects/{project}/incidents/{incident}/snooze",
+            post(heartbeat::snooze),
+        )
+        .route("/projects/{project}/channels", get(channels::list))
+        .route(
+            "/projects/{project}/channels/new",
+            get(channels::ask).post(channels::create),
+        )
+        .route(
+            "/projects/{project}/channels/{channel}",
+            get(channels::show).post(channels::save),
+        )
+        .route(
+            "/projects/{project}/channels/{channel}/test",
+            post(channels::test),
+        )
+        .route(
+            "/projects/{project}/channels/{channel}/delete",
+            post(channels::delete),
+        )
+        .route(
+            "/projects/{project}/deliveries/{delivery}/dismiss",
+            post(channels::dismiss),
+        )
+        .route(
+            "/projects/{project}/maintenance",
+            get(maintenance::show).post(maintenance::create),
+        )
+        .route(
+            "/projects/{project}/maintenance/{window}/delete",
+            post(maintenance::delete),
+        )
+}
+
+/// Asks whether to sign out: no page needs a form for it.
+async fn sign_out(State(web): State<Web>, viewer: Viewer) -> Response {
+    let ask = SignOut {
+        frame: web.frame_for(&viewer),
+    };
+    page(StatusCode::OK, &ask)
 }

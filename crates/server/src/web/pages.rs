@@ -1,49 +1,17 @@
-//! The templates and what all pages have in common.
+//! The templates and answers that several pages share.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
-use http::StatusCode;
-use http::header::RETRY_AFTER;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use flate2::Compression;
+use http::header::{CONTENT_ENCODING, RETRY_AFTER, VARY};
+use http::{HeaderMap, StatusCode};
 use nightbeat_store::StoreError;
 
-use super::viewer::{Theme, Viewer};
+pub(super) use super::frame::Frame;
+use super::viewer::Viewer;
 use super::{Web, assets};
 use crate::accounts::Initialised;
-
-/// What the frame around every page needs.
-pub(super) struct Frame {
-    pub(super) base: String,
-    pub(super) style: String,
-    /// What forms carry; empty on pages without one.
-    pub(super) csrf: String,
-    /// `system`, `light` or `dark`.
-    pub(super) theme: &'static str,
-    /// The reader's time zone; empty: the browser's.
-    pub(super) zone: String,
-}
-
-impl Web {
-    /// For a page that says one thing to anybody.
-    pub(super) fn frame(&self) -> Frame {
-        Frame {
-            base: self.base.to_string(),
-            style: assets::style_path(),
-            csrf: String::new(),
-            theme: Theme::System.as_str(),
-            zone: String::new(),
-        }
-    }
-
-    /// For a page of somebody who is signed in.
-    pub(super) fn frame_for(&self, viewer: &Viewer) -> Frame {
-        Frame {
-            csrf: viewer.csrf.clone(),
-            theme: viewer.theme.as_str(),
-            zone: viewer.time_zone.clone().unwrap_or_default(),
-            ..self.frame()
-        }
-    }
-}
+use crate::api::inside::Refused;
 
 /// Says one thing.
 #[derive(Template)]
@@ -52,6 +20,13 @@ pub(super) struct Notice<'a> {
     pub(super) frame: Frame,
     pub(super) title: &'a str,
     pub(super) text: &'a str,
+}
+
+/// Asks whether to sign out.
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+pub(super) struct SignOut {
+    pub(super) frame: Frame,
 }
 
 /// Asks who somebody is.
@@ -89,54 +64,90 @@ pub(super) struct Created<'a> {
     pub(super) public_url: &'a str,
 }
 
-/// One line of the list.
-#[derive(Debug)]
-pub(super) struct Line {
-    /// Where links in alerts point to.
-    pub(super) slug: String,
-    pub(super) name: String,
-    pub(super) tags: Vec<String>,
-    pub(super) status: &'static str,
-    pub(super) running: Option<When>,
-    /// What cannot be read of it.
-    pub(super) problem: Option<String>,
-    pub(super) schedule: String,
-    pub(super) last: Option<When>,
-    pub(super) next: Option<When>,
-}
-
-/// An instant for people.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct When {
-    /// `3 h ago`, `in 20 min`.
-    pub(super) short: String,
-    /// RFC 3339.
-    pub(super) exact: String,
-}
-
-/// The heartbeats of a project.
-#[derive(Template)]
-#[template(path = "list.html")]
-pub(super) struct List {
-    pub(super) frame: Frame,
-    pub(super) project: String,
-    pub(super) project_id: String,
-    pub(super) lines: Vec<Line>,
-    pub(super) total: u64,
-    pub(super) next: Option<String>,
-    /// When the list was made, as an absolute time: the page does not change by itself.
-    pub(super) now: When,
-}
-
 /// A page as a response.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be made");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Err(error) => broken(&error),
     }
+}
+
+/// A page in which nothing is a secret, compressed where the browser takes that. Any page with a token, an id or
+/// a signal URL must not be: its length would tell what is in it to whoever may add to it.
+pub(super) fn page_without_secrets(headers: &HeaderMap, template: &impl Template) -> Response {
+    let html = match template.render() {
+        Ok(html) => html,
+        Err(error) => return broken(&error),
+    };
+    let varies = [(VARY, "accept-encoding, hx-request")];
+    if !assets::takes_gzip(headers) {
+        return (varies, Html(html)).into_response();
+    }
+    let encoded = [(CONTENT_ENCODING, "gzip")];
+    (
+        varies,
+        encoded,
+        Html(assets::gzip(html.as_bytes(), Compression::fast())),
+    )
+        .into_response()
+}
+
+fn broken(error: &askama::Error) -> Response {
+    tracing::error!(%error, "a page could not be made");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// To another page, below the public URL's path. After a form: loading that one again sends nothing.
+pub(super) fn go(web: &Web, path: &str) -> Response {
+    Redirect::to(&format!("{}{path}", web.base)).into_response()
+}
+
+/// Says why something is refused.
+pub(super) fn refused(web: &Web, status: StatusCode, title: &str, text: &str) -> Response {
+    let notice = Notice {
+        frame: web.frame(),
+        title,
+        text,
+    };
+    page(status, &notice)
+}
+
+/// There is no such thing, or it is none of theirs: nobody learns which.
+pub(super) fn missing(web: &Web, viewer: &Viewer, what: &str) -> Response {
+    let text = format!(
+        "There is no such {what} here, or it is not yours to see. Perhaps it was deleted, or the address was \
+         cut on its way."
+    );
+    let notice = Notice {
+        frame: web.frame_for(viewer),
+        title: "Not found",
+        text: &text,
+    };
+    page(StatusCode::NOT_FOUND, &notice)
+}
+
+/// What may only be done by those who may change things.
+pub(super) fn only_looking(web: &Web, viewer: &Viewer) -> Response {
+    let notice = Notice {
+        frame: web.frame_for(viewer),
+        title: "You may only look",
+        text: "Your access to this project is read-only. Whoever manages it can change that.",
+    };
+    page(StatusCode::FORBIDDEN, &notice)
+}
+
+/// What a verb refused that has no form to say it in.
+pub(super) fn not_done(web: &Web, viewer: &Viewer, refused: &Refused) -> Response {
+    let notice = Notice {
+        frame: web.frame_for(viewer),
+        title: match refused.status {
+            StatusCode::NOT_FOUND => "Not found",
+            StatusCode::SERVICE_UNAVAILABLE => "Not available now",
+            _ => "Not done",
+        },
+        text: &refused.detail,
+    };
+    page(refused.status, &notice)
 }
 
 /// The answer where the database does not answer.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Web;
 use super::forms::Posted;
+use super::frame::Here;
 use super::pages::{Frame, page, unavailable};
 use super::viewer::Member;
 use crate::accounts::project_name_problem;
@@ -81,7 +82,7 @@ pub(super) async fn change(
 impl Web {
     /// The frame of the pages on which a project is managed.
     pub(super) fn settings_frame(&self, member: &Member) -> Frame {
-        self.frame_for(&member.viewer)
+        self.frame_at(member, Here::Settings)
     }
 }
 

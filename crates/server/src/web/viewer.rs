@@ -326,7 +326,6 @@ fn asked_to_sign_in(parts: &Parts, web: &Web) -> Response {
 
 impl Member {
     /// Whether the viewer may change heartbeats, channels and incidents.
-    #[expect(dead_code, reason = "for pages that change them")]
     pub(super) fn may_change(&self) -> bool {
         self.role != Role::ReadOnly
     }

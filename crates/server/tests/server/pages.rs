@@ -71,14 +71,21 @@ async fn the_setup_link_makes_the_first_project_once() {
         "{}",
         created.body
     );
-    let list = browser.get("/").await;
+    let start = browser.get("/").await;
+    let list = browser.get(start.header("location").unwrap()).await;
     assert!(
         list.body.contains("&#60;b&#62;Home"),
         "the name is text, not HTML: {}",
         list.body
     );
-    assert!(list.body.contains("No heartbeats yet"), "{}", list.body);
+    assert!(
+        list.body.contains("Nothing is watched yet"),
+        "{}",
+        list.body
+    );
 
+    // For the token of its form.
+    browser.get("/sign-out").await;
     assert_eq!(browser.post(&path, &fields).await.status, 404);
     assert_eq!(browser.get(&path).await.status, 404);
     server.stop().await.unwrap();
@@ -146,7 +153,8 @@ async fn the_list_is_for_whoever_has_a_key() {
     assert!(!attributes.contains("nb_k_"), "{attributes}");
 
     let session = format!("nightbeat={}", browser.session().unwrap());
-    let list = get(address, "/", &format!("other=1; {session}")).await;
+    let project = format!("/projects/{}", nightbeat.project());
+    let list = get(address, &project, &format!("other=1; {session}")).await;
     assert!(
         list.body.contains("nightly") && list.body.contains(">up<"),
         "{}",
@@ -159,7 +167,7 @@ async fn the_list_is_for_whoever_has_a_key() {
     assert_eq!(list.header("cache-control"), Some("no-store"));
     let policy = list.header("content-security-policy").unwrap();
     assert!(
-        policy.starts_with("default-src 'none'; style-src 'self'"),
+        policy.starts_with("default-src 'none'; script-src 'self'"),
         "{policy}"
     );
     for (header, value) in [
@@ -169,7 +177,7 @@ async fn the_list_is_for_whoever_has_a_key() {
         assert_eq!(list.header(header), Some(value));
     }
 
-    browser.get("/").await;
+    browser.get("/sign-out").await;
     let out = browser.post("/sign-out", &[]).await;
     assert_eq!((out.status, browser.session()), (303, None));
     assert_eq!(get(address, "/", &session).await.status, 303);
@@ -183,7 +191,8 @@ async fn a_heartbeat_that_cannot_be_read_hides_no_other_in_the_list() {
     let broken = damage(nightbeat.server.store(), ill, Damage::State);
     broken.await.unwrap();
     let mut browser = with_key(nightbeat.address(), &nightbeat.keys.read_only_key).await;
-    let list = browser.get("/").await;
+    let project = format!("/projects/{}", nightbeat.project());
+    let list = browser.get(&project).await;
     assert_eq!(list.status, 200);
     for shown in [
         ">unverified<",
@@ -196,51 +205,11 @@ async fn a_heartbeat_that_cannot_be_read_hides_no_other_in_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_link_to_the_next_page_holds_no_id() {
-    use nightbeat_domain::{HeartbeatId, Schedule, Settings, State};
-    use nightbeat_store::control::heartbeats::{self, Details, New};
-    let nightbeat = start(|_| {}).await;
-    let (project, now) = (nightbeat.project(), nightbeat.server.node().now());
-    let ids: Vec<HeartbeatId> = (0..501)
-        .map(|_| HeartbeatId(nightbeat_server::random::uuid()))
-        .collect();
-    let inserted = ids.clone();
-    let writing = nightbeat.server.store().write(move |sql| {
-        let settings = Settings::new(Schedule::every_seconds(60).unwrap());
-        for id in inserted.iter().copied() {
-            let details = Details {
-                name: "job".to_owned(),
-                ..Details::default()
-            };
-            let new = New {
-                id,
-                details: &details,
-                settings: &settings,
-                state: &State::new(&settings, now),
-                created_at: now,
-            };
-            heartbeats::insert(sql, project, &new)?;
-        }
-        Ok(())
-    });
-    writing.await.unwrap();
-    let mut browser = with_key(nightbeat.address(), &nightbeat.keys.read_only_key).await;
-    let first = browser.get("/").await.body;
-    for id in &ids {
-        assert!(!first.contains(&id.0.simple().to_string()[8..]), "{id}");
-    }
-    let from = first.find("cursor=").expect("a next page");
-    let link = &first[from..from + first[from..].find('"').unwrap()];
-    let second = browser.get(&format!("/?{link}")).await.body;
-    assert_eq!(second.matches(">job<").count(), 1, "{second}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_its_key() {
     let nightbeat = start(|_| {}).await;
     let address = nightbeat.address();
     let mut browser = with_key(address, &nightbeat.keys.api_key).await;
-    assert!(browser.get("/").await.body.contains("Sign out"));
+    assert!(browser.get("/sign-out").await.body.contains("Sign out"));
 
     let project = nightbeat.project();
     let hash = nightbeat_server::accounts::key_hash(&nightbeat.keys.api_key);
@@ -268,31 +237,6 @@ async fn on_https_the_cookie_is_as_strict_as_can_be() {
     assert!(
         cookie.starts_with("__Host-nightbeat=") && cookie.contains("; Secure"),
         "{cookie}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_style_sheet_is_found_and_kept_by_browsers() {
-    let nightbeat =
-        start(|config| config.public_url = "http://example.org/beats".parse().unwrap()).await;
-    let page = get(nightbeat.address(), "/beats/sign-in", "").await.body;
-    let from = page.find("href=\"/beats/assets/").expect("a style sheet") + 6;
-    let path = &page[from..from + page[from..].find('"').unwrap()];
-    let style = get(nightbeat.address(), path, "").await;
-    assert_eq!(style.status, 200);
-    assert_eq!(
-        style.header("content-type"),
-        Some("text/css; charset=utf-8")
-    );
-    assert_eq!(
-        style.header("cache-control"),
-        Some("public, max-age=31536000, immutable")
-    );
-    assert_eq!(
-        get(nightbeat.address(), "/beats/assets/style.0.css", "")
-            .await
-            .status,
-        404
     );
 }
 
@@ -383,14 +327,14 @@ async fn a_foreign_page_signs_nobody_out() {
     let nightbeat = start(|_| {}).await;
     let address = nightbeat.address();
     let mut browser = with_key(address, &nightbeat.keys.read_only_key).await;
-    browser.get("/").await;
+    browser.get("/sign-out").await;
     browser.headers = "Sec-Fetch-Site: cross-site\r\n".to_owned();
     let foreign = browser.post("/sign-out", &[]).await;
     assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None));
     browser.headers.clear();
     let unasked = browser.post_unasked("/sign-out", &[]).await;
     assert_eq!((unasked.status, unasked.header("set-cookie")), (403, None));
-    assert!(browser.get("/").await.body.contains("Home"));
+    assert_eq!(browser.get("/sign-out").await.status, 200);
     let session = browser.session().unwrap().to_owned();
     let own = browser.post("/sign-out", &[]).await;
     assert!(own.header("set-cookie").unwrap().contains("Max-Age=0"));

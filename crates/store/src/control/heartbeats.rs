@@ -138,9 +138,10 @@ pub enum BySlug {
 }
 
 /// One without a state is broken, not gone.
-const FROM: &str = "FROM heartbeat LEFT JOIN heartbeat_state ON heartbeat_state.id = heartbeat.id";
+pub(super) const FROM: &str =
+    "FROM heartbeat LEFT JOIN heartbeat_state ON heartbeat_state.id = heartbeat.id";
 
-const COLUMNS: [&str; 26] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "heartbeat.id",
     "heartbeat.project",
     "heartbeat.name",
@@ -244,7 +245,8 @@ pub fn list(
     }))
 }
 
-fn apply(query: &mut Query, filter: &Filter, now: UnixMicros) -> Result<()> {
+/// The conditions of the filter.
+pub(super) fn apply(query: &mut Query, filter: &Filter, now: UnixMicros) -> Result<()> {
     for tag in &filter.tags {
         // Inside a JSON string every quote is escaped: only a whole element follows "[" or "," at once.
         let tag = json(tag)?;
@@ -390,7 +392,7 @@ fn know_channels(sql: &mut dyn Sql, project: ProjectId, routing: &Routing) -> Re
 const NO_SETTINGS: i64 = 0;
 
 /// Heartbeats of one page mostly share a few settings: each is loaded once.
-fn read_all(sql: &mut dyn Sql, rows: &[Row]) -> Result<Vec<Heartbeat>> {
+pub(super) fn read_all(sql: &mut dyn Sql, rows: &[Row]) -> Result<Vec<Heartbeat>> {
     let mut loaded: HashMap<i64, Arc<Settings>> = HashMap::new();
     let mut heartbeats = Vec::with_capacity(rows.len());
     for row in rows {

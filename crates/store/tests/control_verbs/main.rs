@@ -14,6 +14,7 @@ mod incidents;
 mod keys;
 mod logs;
 mod maintenance;
+mod overview;
 mod people;
 mod projects;
 mod prune;

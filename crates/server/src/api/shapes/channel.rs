@@ -143,6 +143,11 @@ enum Takes {
 }
 
 impl Channel {
+    /// Its id.
+    pub(in crate::api) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Its shape. No key sees a secret again.
     pub(in crate::api) fn of(
         found: channels::Channel,

@@ -43,6 +43,17 @@ pub(in crate::api) struct GraceSuggestion {
 }
 
 impl HeartbeatDetail {
+    /// The grace that fits, in seconds, and why.
+    pub(in crate::api) fn suggested_grace(self) -> Option<(u64, String)> {
+        let suggestion = self.grace_suggestion?;
+        Some((suggestion.grace, suggestion.text))
+    }
+
+    /// The heartbeat's slug.
+    pub(in crate::api) fn slug(&self) -> &str {
+        self.heartbeat.slug()
+    }
+
     /// The heartbeat with what was found.
     pub(in crate::api) fn new(
         heartbeat: Heartbeat,

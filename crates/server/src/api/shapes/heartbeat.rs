@@ -348,6 +348,11 @@ fn checked_channels(channels: &Channels) -> Result<Routing, Problem> {
 }
 
 impl Heartbeat {
+    /// What stands for it in URLs.
+    pub(super) fn slug(&self) -> &str {
+        &self.slug
+    }
+
     /// What `viewer` sees of it.
     pub(in crate::api) fn of(found: &heartbeats::Heartbeat, viewer: &Viewer) -> Self {
         let heartbeats::Heartbeat {

@@ -1,0 +1,96 @@
+//! The incidents of a project.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+use nightbeat_store::control::incidents::{self, Filter, Incident};
+use nightbeat_store::control::{Cursor, PageRequest, heartbeats, overview};
+use nightbeat_store::sql::Sql;
+
+use super::Web;
+use super::fields::Fields;
+use super::frame::{Frame, Here, project_path};
+use super::incident::Told;
+use super::pages::{page, unavailable};
+use super::time::Reader;
+use super::viewer::Member;
+
+/// The most open ones; there is one a heartbeat at most.
+const OPEN_SHOWN: u32 = 200;
+/// How many closed ones stand on a page.
+const CLOSED_SHOWN: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "incidents.html")]
+struct Incidents {
+    frame: Frame,
+    path: String,
+    version: String,
+    may_change: bool,
+    open: Vec<Told>,
+    closed: Vec<Told>,
+    older: Option<String>,
+}
+
+pub(super) async fn show(
+    State(web): State<Web>,
+    member: Member,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let from: Option<Cursor> = fields.text("from").parse().ok();
+    let project = member.project.id;
+    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let now = reader.now();
+    let reading = web.store.read(move |sql| {
+        let mut list = |open, limit, after| {
+            let filter = Filter {
+                heartbeat: None,
+                open: Some(open),
+            };
+            let page = incidents::list(sql, project, &filter, &PageRequest::new(limit, after))?;
+            let items = with_slugs(sql, project, page.items)?;
+            Ok::<_, nightbeat_store::StoreError>((items, page.next))
+        };
+        let (open, _) = list(true, OPEN_SHOWN, None)?;
+        let (closed, older) = list(false, CLOSED_SHOWN, from)?;
+        Ok((open, closed, older, overview::version(sql, project, now)?))
+    });
+    let (open, closed, older, version) = match reading.await {
+        Ok(read) => read,
+        Err(error) => return unavailable(&web, &error),
+    };
+    let told = |found: Vec<(Incident, Option<String>)>| {
+        let told = found.into_iter().map(|(incident, slug)| Told {
+            slug,
+            ..Told::of(incident, &reader)
+        });
+        told.collect::<Vec<Told>>()
+    };
+    let frame = web.frame_at(&member, Here::Incidents);
+    let path = format!("{}{}", frame.base, project_path(project));
+    let incidents = Incidents {
+        version: version.to_string(),
+        may_change: member.may_change(),
+        open: told(open),
+        closed: told(closed),
+        older: older.map(|cursor| format!("{path}/incidents?from={cursor}")),
+        frame,
+        path,
+    };
+    page(StatusCode::OK, &incidents)
+}
+
+/// Each with the slug of its heartbeat, where that is still there.
+fn with_slugs(
+    sql: &mut dyn Sql,
+    project: nightbeat_domain::ProjectId,
+    found: Vec<Incident>,
+) -> nightbeat_store::Result<Vec<(Incident, Option<String>)>> {
+    let both = found.into_iter().map(|incident| {
+        let heartbeat = heartbeats::get(sql, project, incident.heartbeat)?;
+        Ok((incident, heartbeat.map(|known| known.details.slug)))
+    });
+    both.collect()
+}
