@@ -184,6 +184,8 @@ pub enum TelltaleKind {
     OutOfMemory,
     /// A program crashed.
     Crash,
+    /// An archive or a dump is cut off or damaged.
+    Damaged,
     /// Somebody else holds the lock: often the run before this one.
     LockHeld,
     /// A password was needed and there was none, or nobody to ask.
@@ -214,6 +216,7 @@ impl TelltaleKind {
             Self::ReadOnly => "read-only",
             Self::OutOfMemory => "out-of-memory",
             Self::Crash => "crash",
+            Self::Damaged => "damaged",
             Self::LockHeld => "lock-held",
             Self::EmptyPassword => "empty-password",
             Self::LoginRefused => "login-refused",
@@ -237,6 +240,7 @@ impl TelltaleKind {
             Self::ReadOnly => "a file system is read-only",
             Self::OutOfMemory => "a process was killed or found no memory",
             Self::Crash => "a program crashed",
+            Self::Damaged => "something is damaged",
             Self::LockHeld => "somebody else holds the lock",
             Self::EmptyPassword => "a password is missing",
             Self::LoginRefused => "a login was refused",

@@ -11,7 +11,7 @@ use crate::telltale;
 ///
 /// A line that holds nothing but a bracket begins a JSON document over several lines; an empty message of rclone's
 /// log comes before its numbers.
-const WORDS: [&str; 98] = [
+const WORDS: [&str; 101] = [
     // JSON documents
     "{\n",
     "{\r",
@@ -27,6 +27,7 @@ const WORDS: [&str; 98] = [
     "rsync: ",
     "rsync error: ",
     "rsync warning: ",
+    " has vanished: ",
     // restic
     "\"message_type\":\"summary\"",
     "\"message_type\":\"error\"",
@@ -54,6 +55,8 @@ const WORDS: [&str; 98] = [
     "Local Exception",
     "Borg: ",
     "terminating with ",
+    "Data integrity error: ",
+    "repository check, errors ",
     "\"levelname\"",
     "\"nfiles\"",
     // borgmatic

@@ -12,6 +12,9 @@ use crate::{Tool, exit, telltale};
 /// The longest sentence that says why, in characters.
 const WHY_CHARS_MAX: usize = 500;
 
+/// How many programs are named beside the one whose line is told.
+const OTHERS_NAMED_MAX: usize = 8;
+
 /// Where bytes of an output come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -216,7 +219,12 @@ fn cause(
         .filter(explains)
         .min_by_key(|telltale| telltale.kind)
     {
-        return Some(format!("{}: {}", telltale.kind.text(), telltale.line));
+        let others = others_in_trouble(telltales, telltale);
+        return Some(format!(
+            "{}: {}{others}",
+            telltale.kind.text(),
+            telltale.line
+        ));
     }
     let said = said?;
     let why = said.why.as_deref().unwrap_or("it failed");
@@ -233,4 +241,27 @@ fn cause(
         Some(ending) if ending.starts_with(said.tool.command()) => why,
         _ => format!("{}: {why}", said.tool),
     })
+}
+
+/// `; trouble also with cp, rm and ls`: a script that goes on after one failure often has more of them.
+fn others_in_trouble(telltales: &[Telltale], told: &Telltale) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for telltale in telltales.iter().filter(|one| one.outcome != Outcome::Ok) {
+        let name = telltale.program.as_deref();
+        if let Some(name) = name.filter(|name| Some(*name) != told.program.as_deref())
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(OTHERS_NAMED_MAX);
+    names.truncate(OTHERS_NAMED_MAX);
+    let more = (more > 0).then(|| format!("{more} more"));
+    let Some(last) = more.as_deref().or_else(|| names.pop()) else {
+        return String::new();
+    };
+    match names.as_slice() {
+        [] => format!("; trouble also with {last}"),
+        names => format!("; trouble also with {} and {last}", names.join(", ")),
+    }
 }

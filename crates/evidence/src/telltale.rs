@@ -59,6 +59,9 @@ pub(crate) fn look(notes: &mut Notes, line: &str) {
     };
     let named = match kind {
         Kind::CommandNotFound => missing_command(line).or(program),
+        Kind::NoSuchFile | Kind::PermissionDenied if program.is_some_and(is_shell) => {
+            step_of_shell(line).or(program)
+        }
         _ => program,
     };
     notes.telltale(kind, outcome, named, line);
@@ -114,6 +117,8 @@ fn refined(line: &str, phrase: &str, kind: Kind, outcome: Outcome) -> Option<(Ki
         "does not exist, skipping" => (!line.contains("NOTICE:")).then_some((kind, outcome)),
         // SQL has syntax errors, too; a shell's are "unexpected".
         "yntax error" => line.contains("unexpected").then_some((kind, outcome)),
+        // Of PostgreSQL's client; a server that answers says what is fatal.
+        "connection to server on socket " => (!line.contains("FATAL")).then_some((kind, outcome)),
         "special device " => line.contains(" does not exist").then_some((kind, outcome)),
         ": not found" => missing_command(line).map(|_| (kind, outcome)),
         // rsync cannot find a source. It says so of the destination, too, which is worse or mended.
@@ -205,6 +210,17 @@ fn missing_command(line: &str) -> Option<&str> {
     (!command.contains(char::is_whitespace)).then(|| last_name(command))
 }
 
+/// What a shell stumbled over in a line of its script: `cd` in `backup.sh: line 4: cd: /data: No such file or directory`,
+/// `config.env` in `backup.sh: line 2: config.env: No such file or directory`.
+fn step_of_shell(line: &str) -> Option<&str> {
+    let mut parts = line.split(": ");
+    let (_, place, step) = (parts.next()?, parts.next()?, parts.next()?);
+    let numbered = place.rsplit(' ').next()?.parse::<u32>().is_ok();
+    // Its own words, as dash's "cannot create", name nothing. Behind the step comes the error.
+    let is_word = !step.is_empty() && step != "." && !step.contains(char::is_whitespace);
+    (numbered && is_word && parts.next().is_some()).then(|| last_name(step))
+}
+
 fn last_name(path: &str) -> &str {
     let path = path.trim();
     path.rsplit('/')
@@ -220,7 +236,7 @@ mod tests {
     use super::*;
     use crate::Telltale;
     use Kind::{
-        CommandNotFound, ConnectionFailed, Crash, EmptyPassword, InputOutputError, LoginRefused,
+        CommandNotFound, ConnectionFailed, Crash, Damaged, EmptyPassword, InputOutputError, LoginRefused,
         NoSpaceLeft, NoSuchFile, OutOfMemory, PermissionDenied, ReadOnly, Skipping, SourceMissing,
         StaleHandle, SyntaxError,
     };
@@ -291,6 +307,13 @@ mod tests {
                 ConnectionFailed,
             ),
             ("cat: x: No such file or directory", NoSuchFile),
+            ("gzip: stdin: unexpected end of file", Damaged),
+            ("tar: Unexpected EOF in archive", Damaged),
+            ("backup.sh: line 9: syntax error: unexpected end of file", SyntaxError),
+            (
+                "pg_dump: error: connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory",
+                ConnectionFailed,
+            ),
             (
                 "cp: das Öffnen von 'x' ist nicht möglich: Keine Berechtigung",
                 PermissionDenied,
@@ -299,6 +322,20 @@ mod tests {
         ];
         for (line, expected) in lines {
             assert_eq!(kind(line), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_a_script_is_told_from_the_others() {
+        let named = |line: &str| seen(line).and_then(|telltale| telltale.program);
+        for (line, name) in [
+            ("backup.sh: line 2: config.env: No such file or directory", "config.env"),
+            ("backup.sh: line 4: cd: /data: No such file or directory", "cd"),
+            ("./backup.sh: Zeile 4: /mnt/nas/list: Keine Berechtigung", "list"),
+            ("sh: 3: cannot create /mnt/x.gz: Directory nonexistent", "sh"),
+            ("backup.sh: No such file or directory", "backup.sh"),
+        ] {
+            assert_eq!(named(line).as_deref(), Some(name), "{line}");
         }
     }
 

@@ -8,8 +8,14 @@ pub const NOTE_TAG: &str = "[nightbeat] ";
 /// Stands before the reading, one line of JSON: the last line of a body.
 pub const READING_TAG: &str = "[nightbeat] reading ";
 
+/// Stands behind [`NOTE_TAG`] before each step of a script that failed.
+pub const STEP_TAG: &str = "step failed: ";
+
+/// Stands before several of them, behind their number.
+const STEPS_FAILED: &str = " steps failed: ";
+
 /// How much of the wrapper's lines says why a run failed, in characters.
-const WHY_CHARS_MAX: usize = 600;
+const WHY_CHARS_MAX: usize = 1_000;
 
 /// Takes the wrapper's reading out of a body, where it ends with one: nobody wants to look at it, and it is of
 /// the whole output, of which the body may hold only a part. Whoever knows a heartbeat's id can send one, so
@@ -31,17 +37,38 @@ pub fn notes(body: &[u8]) -> Option<String> {
     let lines = body.split(|byte| *byte == b'\n');
     let ours = lines.filter_map(|line| line.strip_prefix(NOTE_TAG.as_bytes()));
     let told: Vec<_> = ours.map(String::from_utf8_lossy).collect();
+    let steps: Vec<&str> = told.iter().filter_map(|line| step(line)).collect();
+    let steps = match steps.as_slice() {
+        [] => None,
+        [one] => Some(format!("{STEP_TAG}{one}")),
+        all => Some(format!("{}{STEPS_FAILED}{}", all.len(), all.join("; "))),
+    };
+    let others = told.iter().map(|line| &**line);
+    let others = others.filter(|line| step(line).is_none());
+    let told: Vec<&str> = steps.as_deref().into_iter().chain(others).collect();
     let told = told.join("; ");
     let told: String = told.trim().chars().take(WHY_CHARS_MAX).collect();
     (!told.is_empty()).then_some(told)
+}
+
+fn step(line: &str) -> Option<&str> {
+    line.strip_prefix(STEP_TAG)
 }
 
 impl Reading {
     /// The same, of a run that the wrapper says has failed, for this reason.
     #[must_use]
     pub fn failed_because(mut self, why: String) -> Self {
+        // What the output gives away is nearer to the cause; but many steps say enough themselves.
+        let troubled = self.evidence.iter().any(|one| one.outcome != Outcome::Ok)
+            || self.telltales.iter().any(|one| one.outcome != Outcome::Ok);
+        let said = self.why.take();
+        let said = said.filter(|_| troubled && !why.contains(STEPS_FAILED));
         self.outcome = Outcome::Failed;
-        self.why = Some(why);
+        self.why = Some(match said {
+            Some(said) => format!("{why}; {said}"),
+            None => why,
+        });
         self
     }
 }
@@ -109,5 +136,19 @@ mod tests {
             assert_eq!(bytes, body.as_bytes());
         }
         assert_eq!(notes(b"a line\n"), None);
+    }
+
+    #[test]
+    fn the_steps_that_failed_come_first_and_are_counted() {
+        let one = b"[nightbeat] step failed: `a` ended with 1, line 2\n";
+        assert_eq!(
+            notes(one).as_deref(),
+            Some("step failed: `a` ended with 1, line 2")
+        );
+        let three = b"out\n[nightbeat] a note\n[nightbeat] step failed: one\n[nightbeat] step failed: two\n";
+        assert_eq!(
+            notes(three).as_deref(),
+            Some("2 steps failed: one; two; a note")
+        );
     }
 }

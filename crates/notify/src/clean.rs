@@ -7,6 +7,8 @@ use nightbeat_domain::HeartbeatId;
 
 /// The longest name or other single line in a text, in characters.
 const LINE_CHARS_MAX: usize = 200;
+/// The longest reason for an alert, in characters: room for the steps of a script that all failed.
+const REASON_CHARS_MAX: usize = 1_000;
 /// How many of the last lines of a job's output are shown.
 pub(crate) const OUTPUT_LINES_MAX: usize = 10;
 /// How much of a text is looked at, in bytes: far more than is shown.
@@ -22,10 +24,19 @@ const SECRET_CHARS_MIN: usize = 16;
 /// `text` as one line that can be shown anywhere. `own` is the id of the heartbeat it is about, which
 /// is a secret too.
 pub(crate) fn clean_line(text: &str, own: Option<HeartbeatId>) -> String {
+    one_line(text, own, LINE_CHARS_MAX)
+}
+
+/// The same for what is the news itself, which may be longer.
+pub(crate) fn clean_reason(text: &str, own: Option<HeartbeatId>) -> String {
+    one_line(text, own, REASON_CHARS_MAX)
+}
+
+fn one_line(text: &str, own: Option<HeartbeatId>, chars: usize) -> String {
     let head = &text[..char_boundary_below(text, INPUT_BYTES_MAX)];
     let text = hide_secrets(&strip(head), own);
     let words: Vec<&str> = text.split_whitespace().collect();
-    shorten(&words.join(" "), LINE_CHARS_MAX)
+    shorten(&words.join(" "), chars)
 }
 
 /// The last lines of a job's output, each as [`clean_line`] would, with their indentation.

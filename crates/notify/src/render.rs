@@ -5,7 +5,7 @@ use nightbeat_domain::{
     Alert, AlertKind, AlertSnapshot, BrokenRule, Cause, Claim, Closing, IncidentFacts, UnixMicros,
 };
 
-use crate::clean::{clean_line, clean_output};
+use crate::clean::{clean_line, clean_output, clean_reason};
 use crate::digest;
 use crate::gaps;
 use crate::payload::page_url;
@@ -253,7 +253,7 @@ fn failed(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
     let code = code.map_or(String::new(), |code| format!(" (exit code {code})"));
     let own = Some(snapshot.heartbeat.id);
     let seen = snapshot.alert.broken_rules.first().map(|seen| {
-        let seen = clean_line(&seen.explanation, own);
+        let seen = clean_reason(&seen.explanation, own);
         format!(": {}", seen.trim_end_matches('.'))
     });
     format!(
@@ -280,7 +280,7 @@ fn hollow(snapshot: &AlertSnapshot, incident: &IncidentFacts) -> String {
 
 fn broken(snapshot: &AlertSnapshot, rule: &BrokenRule) -> String {
     let own = Some(snapshot.heartbeat.id);
-    let explanation = clean_line(&rule.explanation, own);
+    let explanation = clean_reason(&rule.explanation, own);
     let explanation = explanation.trim_end_matches('.');
     format!("{} ({explanation})", clean_line(&rule.rule, own))
 }

@@ -50,6 +50,11 @@ impl Admin {
         }
     }
 
+    /// Their API key.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
     /// The same person, at another node of the same database.
     #[must_use]
     pub fn at(&self, node: &crate::Binary) -> Self {

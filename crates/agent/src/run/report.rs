@@ -4,7 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-pub use nightbeat_evidence::wrapper::{NOTE_TAG, READING_TAG};
+pub use nightbeat_evidence::wrapper::{NOTE_TAG, READING_TAG, STEP_TAG};
 use nightbeat_evidence::{Outcome, Reading};
 
 use super::kept::{Kept, LIMIT_BYTES};
@@ -171,7 +171,7 @@ fn about_steps(steps: &[FailedStep]) -> Vec<String> {
     let mut notes: Vec<String> = steps
         .iter()
         .take(STEPS_MAX)
-        .map(|step| format!("step failed: {step}"))
+        .map(|step| format!("{STEP_TAG}{step}"))
         .collect();
     if steps.len() > STEPS_MAX {
         notes.push(format!("and {} more", steps.len() - STEPS_MAX));

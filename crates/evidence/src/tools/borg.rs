@@ -133,6 +133,15 @@ fn failure(notes: &mut Notes, text: &str) -> bool {
         notes.warning(Tool::Borg, "not everything could be read", text);
         return true;
     }
+    // `check`, and whoever meets the same by chance; it is said once for each place.
+    let damaged = text.starts_with("Data integrity error: ")
+        || text.ends_with("repository check, errors found.")
+        || text == "Archive consistency check complete, problems found.";
+    if damaged {
+        let draft = notes.newest(Tool::Borg);
+        draft.judge(Outcome::Failed, "the repository is damaged", text);
+        return true;
+    }
     // A prompt without an end of line may stand before it.
     let text_after_prompt = text
         .find("Cannot acquire a passphrase")

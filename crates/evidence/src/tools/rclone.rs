@@ -60,6 +60,9 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
 
 /// `Failed to copy: directory not found`, `Failed to sync with 5 errors: last error was: …`
 fn is_failure(text: &str) -> bool {
+    if text.starts_with("Failed to create file system for ") {
+        return true;
+    }
     let rest = after(text, "Failed to ").and_then(|rest| rest.split_once(':'));
     rest.is_some_and(|(verb, _)| !verb.contains(' ') || verb.contains(" with "))
 }
@@ -83,7 +86,9 @@ fn log_line(text: &str) -> Option<(&str, &str)> {
 
 fn logged(notes: &mut Notes, level: &str, message: &str, text: &str) -> bool {
     let known = matches!(level, "ERROR" | "CRITICAL" | "ALERT" | "EMERGENCY");
-    if known {
+    if level == "CRITICAL" && is_failure(message) {
+        failed(notes, message);
+    } else if known {
         error(notes, message, text);
     } else if message.contains("as --dry-run is set") {
         notes.open(Tool::Rclone).evidence.dry_run = Some(true);

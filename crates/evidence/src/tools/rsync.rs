@@ -4,16 +4,21 @@
 use super::Line;
 use crate::found::{Evidence, Outcome};
 use crate::notes::Notes;
-use crate::text::{Kilo, after, between, size, whole};
+use crate::text::{Kilo, after, between, shown, size, whole};
 use crate::{Tool, exit};
 
 /// Exit codes of runs that went on to the end, and print their numbers.
 const GOES_ON: [i32; 3] = [23, 24, 25];
 
+/// The exit code of a run during which files vanished.
+const VANISHED: i32 = 24;
+
 /// What was named before the closing lines.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     named_deletions: u64,
+    /// The line of the first file that vanished.
+    vanished: Option<String>,
 }
 
 pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
@@ -42,6 +47,10 @@ pub(crate) fn line(notes: &mut Notes, line: &Line<'_>) -> bool {
         if !text.ends_with('/') {
             notes.rsync.named_deletions += 1;
         }
+        return true;
+    }
+    if text.starts_with("file has vanished: ") || text.starts_with("directory has vanished: ") {
+        notes.rsync.vanished.get_or_insert_with(|| shown(text));
         return true;
     }
     if text.starts_with("rsync: ")
@@ -211,6 +220,9 @@ fn other_side_said(before: &str, text: &str) -> bool {
 fn ended(notes: &mut Notes, code: i32, text: &str) {
     let meaning = exit::meaning(Some(Tool::Rsync), code);
     let why = format!("{} (code {code})", meaning.text);
+    // Which file it was says more than that there was one.
+    let vanished = notes.rsync.vanished.take().filter(|_| code == VANISHED);
+    let line = vanished.as_deref().unwrap_or(text);
     let closed = notes
         .known(Tool::Rsync)
         .is_some_and(|draft| draft.complete && draft.evidence.outcome == Outcome::Ok);
@@ -222,11 +234,11 @@ fn ended(notes: &mut Notes, code: i32, text: &str) {
     } else if !GOES_ON.contains(&code) {
         notes.stop(Tool::Rsync, &why, text);
     } else if closed {
-        notes.newest(Tool::Rsync).judge(meaning.outcome, &why, text);
+        notes.newest(Tool::Rsync).judge(meaning.outcome, &why, line);
     } else {
         let draft = notes.open(Tool::Rsync);
         // What was said about one file is less than this.
         draft.evidence.outcome = Outcome::Ok;
-        draft.judge(meaning.outcome, &why, text);
+        draft.judge(meaning.outcome, &why, line);
     }
 }

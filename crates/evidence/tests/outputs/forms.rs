@@ -85,6 +85,81 @@ fn a_script_that_goes_on_after_rsync_is_judged_by_what_rsync_said() {
 }
 
 #[test]
+fn a_remote_that_rclone_does_not_know_is_told() {
+    for body in [
+        "2026/11/23 03:43:55 NOTICE: Config file \"/root/.config/rclone/rclone.conf\" not found - using defaults\n2026/11/23 03:43:55 Failed to create file system for \"nas:data\": didn't find section in config file\n",
+        "2026/11/23 03:43:55 CRITICAL: Failed to create file system for \"nas:data\": didn't find section in config file (\"nas\")\n",
+    ] {
+        let reading = read(body.as_bytes(), Some(1));
+        assert_eq!(reading.outcome, Outcome::Failed);
+        let why = reading.why.unwrap();
+        assert!(
+            why.starts_with("rclone ended with 1; ") && why.contains("didn't find section"),
+            "{why}"
+        );
+    }
+}
+
+/// Borg 1.2.4, `borg check --verify-data`.
+#[test]
+fn a_damaged_repository_is_told() {
+    let body = "Data integrity error: Segment entry checksum mismatch [segment 2, offset 8]\nIndex object count mismatch.\ncommitted index: 127 objects\nrebuilt index:   1 objects\nFinished full repository check, errors found.\n";
+    let reading = read(body.as_bytes(), Some(1));
+    assert_eq!(facts(&reading), ["borg"]);
+    assert_eq!(
+        reading.why.as_deref(),
+        Some(
+            "borg ended with 1; the repository is damaged: Data integrity error: Segment entry checksum mismatch [segment 2, offset 8]"
+        )
+    );
+    let healthy = "Starting repository check\nFinished full repository check, no problems found.\n";
+    assert_eq!(read(healthy.as_bytes(), Some(0)).outcome, Outcome::Ok);
+}
+
+#[test]
+fn a_password_file_that_is_missing_is_told() {
+    let body = "Resolving password failed: Fatal: /etc/restic/password does not exist\n";
+    let why = read(body.as_bytes(), Some(1)).why.unwrap();
+    assert!(why.contains("a password is missing: Resolving"), "{why}");
+}
+
+#[test]
+fn the_file_that_vanished_is_named() {
+    let body = "file has vanished: \"/srv/a\"\nfile has vanished: \"/srv/b\"\n\nNumber of files: 15 (reg: 14, dir: 1)\ntotal size is 99  speedup is 1.24\nrsync warning: some files vanished before they could be transferred (code 24) at main.c(1394) [sender=3.5.0]\n";
+    let reading = read(body.as_bytes(), Some(24));
+    assert_eq!(reading.outcome, Outcome::Warning);
+    assert_eq!(
+        reading.why.as_deref(),
+        Some(
+            "rsync ended with 24: some files vanished before they were transferred; file has vanished: \"/srv/a\""
+        )
+    );
+}
+
+/// What a script says of which most steps failed, and which printed that all is well.
+#[test]
+fn all_steps_that_went_wrong_are_named() {
+    let body = "backup.sh: line 2: config.env: No such file or directory\n\
+        backup.sh: line 3: my-tool: command not found\n\
+        backup.sh: line 4: cd: /data: No such file or directory\n\
+        backup.sh: line 5: no-such-dump: command not found\n\
+        cp: cannot stat '/data/file': No such file or directory\n\
+        rm: cannot remove '/data/old': No such file or directory\n\
+        ls: cannot access '/data': No such file or directory\n\
+        backup complete\n";
+    let reading = read(body.as_bytes(), Some(0));
+    assert_eq!(
+        reading.why.as_deref(),
+        Some(
+            "a command was not found: backup.sh: line 3: my-tool: command not found; trouble also with config.env, cd, no-such-dump, cp, rm and ls"
+        )
+    );
+    let many: String = (0..30).map(|number| format!("sh: 1: tool-{number}: not found\n")).collect();
+    let why = read(many.as_bytes(), Some(0)).why.unwrap();
+    assert!(why.ends_with("tool-7, tool-8 and 21 more"), "{why}");
+}
+
+#[test]
 fn both_sides_of_one_rsync_are_one_run() {
     let body = "rsync error: error in file IO (code 11) at receiver.c(871) [receiver=3.2.7]\nrsync error: error in rsync protocol data stream (code 12) at io.c(228) [sender=3.2.7]\n";
     assert_eq!(facts_of(body), ["rsync v3.2.7"]);

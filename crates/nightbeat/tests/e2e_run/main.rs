@@ -13,4 +13,5 @@ mod shell;
 mod signals;
 mod spool;
 mod support;
+mod systemd;
 mod untouched;

@@ -1,8 +1,13 @@
 //! The output: passed on as it is, kept with marks and without secrets.
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use crate::support::{Beats, ID, Machine, lives, until};
+
+/// How much anonymous memory the wrapper may hold, in kB, whatever goes through it. All of its own is less than that
+/// which a debug build needs for itself.
+const MEMORY_KB_MAX: u64 = 10_000;
 
 #[test]
 fn both_streams_are_passed_on_apart_and_kept_together() {
@@ -44,6 +49,47 @@ fn binary_output_of_many_megabytes_is_passed_on_to_the_last_byte() {
         body[body.len() - 1_000..],
         ran.stdout[ran.stdout.len() - 1_000..]
     );
+}
+
+/// 100 MB in ten seconds.
+#[test]
+fn ten_megabytes_a_second_pass_unchanged_through_little_memory() {
+    let beats = Beats::start();
+    let machine = Machine::new(&beats.url());
+    let noise = machine.home.path().join("noise");
+    let made = Command::new("sh")
+        .args(["-c", "head -c 1000000 /dev/urandom > \"$0\""])
+        .arg(&noise)
+        .status();
+    assert!(made.unwrap().success());
+    let line = "for part in $(seq 100); do cat noise; sleep 0.1; done; echo all > done; \
+                while ! test -e go; do sleep 0.05; done";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nightbeat"));
+    command.args(["run", ID, "--", "sh", "-c", line]);
+    machine.prepare(&mut command);
+    let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+    let noise = std::fs::read(&noise).unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut part = vec![0; noise.len()];
+    for number in 0..100 {
+        out.read_exact(&mut part).unwrap();
+        assert!(part == noise, "part {number} is the same");
+    }
+    let done = machine.home.path().join("done");
+    until("the job has written all", || done.exists());
+    let held = anonymous_memory_kb(child.id());
+    assert!(held < MEMORY_KB_MAX, "{held} kB");
+    machine.file("go", "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(out.read(&mut part).unwrap(), 0);
+    assert_eq!(beats.last().tail, "/0");
+}
+
+/// What a process holds that is not in a file: its heap and its stacks.
+fn anonymous_memory_kb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
+    line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]

@@ -1,13 +1,21 @@
 //! A server, and jobs with folders of their own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use nightbeat_testkit::{Admin, Binary, Heartbeat, Setup, SmallDisk};
+use nightbeat_testkit::{Admin, Binary, Heartbeat, Setup, SmallDisk, until, wall_now};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const NIGHTBEAT: &str = env!("CARGO_BIN_EXE_nightbeat");
+
+/// Runs a command as a root that may read only what everybody or root itself may: what a user is without being
+/// another one.
+const MORTAL: &str = "#!/bin/sh\n\
+    exec setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"\n";
 
 /// How a job tells how it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +28,11 @@ pub(crate) enum Way {
 
 pub(crate) struct World {
     admin: Admin,
-    _server: Binary,
-    full: SmallDisk,
+    server: Binary,
+    /// A disk without room, where the test may mount one.
+    full: Option<SmallDisk>,
+    /// A heartbeat that nobody cares about: with its signals time passes.
+    nudge: Heartbeat,
 }
 
 /// A job, and the folder in which it runs.
@@ -39,37 +50,84 @@ pub(crate) struct Night {
     pub(crate) output: String,
 }
 
+/// A run under way.
+#[must_use]
+pub(crate) struct Run(Child);
+
+impl Run {
+    /// Waits for its end.
+    pub(crate) fn end(self) -> Night {
+        Night::of(&self.0.wait_with_output().unwrap())
+    }
+}
+
+impl Night {
+    fn of(ended: &Output) -> Self {
+        let output = [&*ended.stdout, &*ended.stderr].concat();
+        Self {
+            code: ended.status.code().unwrap_or(-1),
+            output: String::from_utf8_lossy(&output).into_owned(),
+        }
+    }
+}
+
 impl World {
+    /// A server, and a disk that is full. Needs root.
     pub(crate) async fn start() -> Self {
-        let setup = Setup::new(NIGHTBEAT);
-        let admin = setup.init();
-        let server = setup.start().await;
         let full = SmallDisk::mount(1024);
         full.fill();
+        Self::of(Setup::new(NIGHTBEAT), Some(full)).await
+    }
+
+    /// A server whose clock stands still until [`World::pass`] moves it.
+    pub(crate) async fn with_clock() -> Self {
+        Self::of(Setup::new(NIGHTBEAT).clock_at(wall_now()), None).await
+    }
+
+    async fn of(setup: Setup, full: Option<SmallDisk>) -> Self {
+        let admin = setup.init();
+        let server = setup.start().await;
+        let nudge = admin.every("nudge", 31_536_000, 3_600).await;
         Self {
             admin,
-            _server: server,
+            server,
             full,
+            nudge,
         }
     }
 
-    /// A job with a source of a dozen files and with repositories.
+    /// Lets time pass for the server.
+    pub(crate) async fn pass(&self, span: Duration) {
+        self.server.pass(span, &self.nudge).await;
+    }
+
+    /// A job that is expected daily, with a source of a dozen files and with repositories.
     pub(crate) async fn job(&self, way: Way, name: &str) -> Job<'_> {
+        let fields = json!({"schedule": {"every": 86_400}, "grace": 3_600});
+        self.job_with(way, name, fields).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn job_with(&self, way: Way, name: &str, fields: Value) -> Job<'_> {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("source");
-        fs::create_dir_all(&source).unwrap();
-        for file in 0..12 {
-            fs::write(
-                source.join(format!("file-{file}")),
-                vec![b'x'; 20_000 + file],
-            )
-            .unwrap();
+        for source in ["source", "other"] {
+            let source = folder.path().join(source);
+            fs::create_dir_all(&source).unwrap();
+            for file in 0..12 {
+                let bytes = vec![b'x'; 20_000 + file];
+                fs::write(source.join(format!("file-{file}")), bytes).unwrap();
+            }
         }
-        std::os::unix::fs::symlink(self.full.path(), folder.path().join("full")).unwrap();
+        if let Some(full) = &self.full {
+            std::os::unix::fs::symlink(full.path(), folder.path().join("full")).unwrap();
+        }
+        let mortal = folder.path().join("mortal");
+        fs::write(&mortal, MORTAL).unwrap();
+        fs::set_permissions(&mortal, PermissionsExt::from_mode(0o755)).unwrap();
         let job = Job {
             world: self,
             way,
-            heartbeat: self.admin.every(name, 86_400, 3_600).await,
+            heartbeat: self.admin.heartbeat(name, fields).await,
             folder,
         };
         if name.starts_with("restic") {
@@ -93,35 +151,66 @@ impl Job<'_> {
 
     /// In the wrapper, with flags of its own.
     pub(crate) fn wrapped(&self, flags: &[&str], line: &str) -> Night {
-        let id = self.heartbeat.id.to_string();
+        ended(self.in_wrapper(&[flags, &["--", "sh", "-c", line]].concat()))
+    }
+
+    /// In the wrapper's own shell.
+    pub(crate) fn in_shell(&self, line: &str) -> Night {
+        ended(self.in_wrapper(&["--shell", line]))
+    }
+
+    /// Begins a run and waits until the server knows of it.
+    pub(crate) async fn begin(&self, line: &str) -> Run {
+        let mut command = match self.way {
+            Way::Curl => {
+                let url = &self.heartbeat.ping_url;
+                let script = format!("curl -fsS {url}/start > /dev/null || exit 98\n");
+                self.script(&(script + &self.telling(line)))
+            }
+            Way::Wrapper => self.in_wrapper(&["--", "sh", "-c", line]),
+        };
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let run = Run(command.spawn().unwrap());
+        until("the server knows of the start", async || {
+            let shown = self.world.admin.show(&self.heartbeat).await;
+            shown["running_since"].is_string().then_some(())
+        })
+        .await;
+        run
+    }
+
+    fn in_wrapper(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(Path::new(NIGHTBEAT));
-        command
-            .arg("run")
-            .arg(id)
-            .args(flags)
-            .args(["--linger", "30s"]);
-        command.args(["--", "sh", "-c", line]);
+        let id = self.heartbeat.id.to_string();
+        command.args(["run", &id, "--linger", "30s"]).args(arguments);
         let url = &self.heartbeat.ping_url;
         command.env("NIGHTBEAT_URL", &url[..url.find("/api/").unwrap()]);
-        ended(command)
+        command
     }
 
     fn scripted(&self, line: &str) -> Night {
-        let script = format!(
-            "( {line} ) > log 2>&1\ncode=$?\ncat log\n\
+        ended(self.script(&self.telling(line)))
+    }
+
+    /// What people write: it keeps the output and the exit code, and sends both.
+    fn telling(&self, line: &str) -> String {
+        format!(
+            "( {line}\n) > log 2>&1\ncode=$?\ncat log\n\
              curl -fsS --data-binary @log {}/$code > /dev/null || exit 99\nexit $code\n",
             self.heartbeat.ping_url
-        );
+        )
+    }
+
+    fn script(&self, script: &str) -> Command {
         let mut command = self.command(Path::new("sh"));
-        command.args(["-c", &script]);
-        ended(command)
+        command.args(["-c", script]);
+        command
     }
 
     /// What somebody does to the machine.
     pub(crate) fn person(&self, line: &str) {
-        let mut command = self.command(Path::new("sh"));
-        command.args(["-c", line]);
-        let done = ended(command);
+        let done = ended(self.script(line));
         assert_eq!(done.code, 0, "{line}: {}", done.output);
     }
 
@@ -146,6 +235,11 @@ impl Job<'_> {
         self.world.admin.status(&self.heartbeat).await
     }
 
+    /// Waits until it has this status.
+    pub(crate) async fn until_status(&self, status: &str) {
+        self.world.admin.until_status(&self.heartbeat, status).await;
+    }
+
     /// What the alert of the newest incident says; empty where there is none.
     pub(crate) async fn incident_text(&self) -> String {
         let path = format!("/heartbeats/{}/incidents", self.heartbeat.id);
@@ -156,12 +250,6 @@ impl Job<'_> {
 }
 
 fn ended(mut command: Command) -> Night {
-    let ended = command
-        .output()
-        .expect("the tool is installed: ./test does that");
-    let output = [ended.stdout, ended.stderr].concat();
-    Night {
-        code: ended.status.code().unwrap_or(-1),
-        output: String::from_utf8_lossy(&output).into_owned(),
-    }
+    let ended = command.output();
+    Night::of(&ended.expect("the tool is installed: ./test does that"))
 }

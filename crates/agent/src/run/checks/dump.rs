@@ -13,7 +13,7 @@ use memchr::memmem;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
-use super::{Bytes, contents};
+use super::{Bytes, archive, contents};
 
 /// How much of the beginning of a dump is looked at, in bytes.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -46,12 +46,6 @@ const TRAILERS: [(&str, &str); 5] = [
     ("-- MariaDB dump", "-- Dump completed"),
     ("PRAGMA foreign_keys=OFF;", "COMMIT;"),
 ];
-
-/// Where `ustar` stands in the first block of a tar archive.
-const TAR_MAGIC_AT: usize = 257;
-
-/// A tar archive ends with two blocks of zeros, in bytes.
-const TAR_END_BYTES: usize = 1024;
 
 /// A dump that is whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,10 +83,8 @@ pub(super) fn check(path: &Path, began: SystemTime) -> Result<Dump, String> {
     if seen.total == 0 {
         return Err(format!("the dump {shown} ({bytes}) holds nothing"));
     }
-    if let Err(missing) = seen.is_complete() {
-        return Err(format!(
-            "the dump {shown} ({bytes}) is not whole: {missing}"
-        ));
+    if let Err(problem) = seen.is_complete() {
+        return Err(format!("the dump {shown} ({bytes}) {problem}"));
     }
     Ok(Dump {
         bytes: found.len(),
@@ -180,24 +172,20 @@ impl Seen {
         }
     }
 
-    /// `Err`: what is missing at its end. A content that nobody here knows is complete.
+    /// `Err`: what it lacks, as in `is not whole: …`. A content that nobody here knows is complete.
     fn is_complete(&self) -> Result<(), String> {
         let begins =
             |(head, _): &&(&str, &str)| memmem::find(&self.head, head.as_bytes()).is_some();
         if let Some((_, trailer)) = TRAILERS.iter().find(begins) {
             return match memmem::find(&self.tail, trailer.as_bytes()) {
                 Some(_) => Ok(()),
-                None => Err(format!("it does not end with `{trailer}`")),
+                None => Err(format!("is not whole: it does not end with `{trailer}`")),
             };
         }
-        let magic = self.head.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5);
-        if magic == Some(b"ustar") {
-            let end = self.tail.len().saturating_sub(TAR_END_BYTES);
-            if self.total < TAR_END_BYTES as u64 || self.tail[end..].iter().any(|byte| *byte != 0) {
-                return Err("the archive does not end with its end mark".to_owned());
-            }
+        match archive::problem(&self.head, &self.tail, self.total) {
+            Some(problem) => Err(problem.to_owned()),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -304,6 +292,37 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..20_000]).unwrap();
         assert!(judged(&path).unwrap_err().contains("end mark"));
+    }
+
+    #[test]
+    fn an_archive_of_empty_folders_is_no_backup() {
+        let folder = TempDir::new().unwrap();
+        let archived = |format: &str| {
+            let path = folder.path().join("x.tar");
+            let mut tar = Command::new("tar");
+            tar.arg("-cf").arg(&path).arg(format);
+            let made = tar.arg("-C").arg(folder.path()).arg("source").status();
+            assert!(made.unwrap().success());
+            judged(&path)
+        };
+        let long = "a-long-name-".repeat(15);
+        let deep = folder.path().join("source").join(&long);
+        std::fs::create_dir_all(&deep).unwrap();
+        for format in ["--format=gnu", "--format=pax", "--format=ustar"] {
+            if format == "--format=ustar" {
+                std::fs::remove_dir(&deep).unwrap();
+            }
+            let problem = archived(format).unwrap_err();
+            assert!(problem.contains("without a file"), "{format}: {problem}");
+        }
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(deep.join("file"), "").unwrap();
+        for format in ["--format=gnu", "--format=pax"] {
+            assert_eq!(archived(format), Ok(10_240), "{format}");
+        }
+        std::fs::write(folder.path().join("zeros"), [0; 10_240]).unwrap();
+        let zeros = judged(&folder.path().join("zeros"));
+        assert!(zeros.unwrap_err().contains("without a file"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! An exit code of 0 says nothing of this: rsync onto a disk that is not mounted fills the root disk and is
 //! content, and `dump | gzip` writes 20 bytes.
 
+mod archive;
 mod contents;
 mod dump;
 mod mounted;
