@@ -219,7 +219,13 @@ fn cause(
         .filter(explains)
         .min_by_key(|telltale| telltale.kind)
     {
-        let others = others_in_trouble(telltales, telltale);
+        // A line without a name is of the only tool that spoke; and the ending names its tool itself.
+        let only = evidence.first().filter(|_| evidence.len() == 1);
+        let named = only.map(|one| one.tool.command()).filter(|name| {
+            telltale.program.is_none() || ending.is_some_and(|ending| ending.starts_with(name))
+        });
+        let told = [telltale.program.as_deref(), named];
+        let others = others_in_trouble(evidence, telltales, told);
         return Some(format!(
             "{}: {}{others}",
             telltale.kind.text(),
@@ -244,13 +250,22 @@ fn cause(
 }
 
 /// `; trouble also with cp, rm and ls`: a script that goes on after one failure often has more of them.
-fn others_in_trouble(telltales: &[Telltale], told: &Telltale) -> String {
+fn others_in_trouble(
+    evidence: &[Evidence],
+    telltales: &[Telltale],
+    told: [Option<&str>; 2],
+) -> String {
+    let complained = telltales
+        .iter()
+        .filter(|one| one.outcome != Outcome::Ok)
+        .filter_map(|one| one.program.as_deref());
+    let failed = evidence
+        .iter()
+        .filter(|one| one.outcome != Outcome::Ok)
+        .map(|one| one.tool.command());
     let mut names: Vec<&str> = Vec::new();
-    for telltale in telltales.iter().filter(|one| one.outcome != Outcome::Ok) {
-        let name = telltale.program.as_deref();
-        if let Some(name) = name.filter(|name| Some(*name) != told.program.as_deref())
-            && !names.contains(&name)
-        {
+    for name in complained.chain(failed) {
+        if !told.contains(&Some(name)) && !names.contains(&name) {
             names.push(name);
         }
     }

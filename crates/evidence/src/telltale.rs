@@ -236,9 +236,9 @@ mod tests {
     use super::*;
     use crate::Telltale;
     use Kind::{
-        CommandNotFound, ConnectionFailed, Crash, Damaged, EmptyPassword, InputOutputError, LoginRefused,
-        NoSpaceLeft, NoSuchFile, OutOfMemory, PermissionDenied, ReadOnly, Skipping, SourceMissing,
-        StaleHandle, SyntaxError,
+        CommandNotFound, ConnectionFailed, Crash, Damaged, EmptyPassword, InputOutputError,
+        LoginRefused, NoSpaceLeft, NoSuchFile, OutOfMemory, PermissionDenied, ReadOnly, Skipping,
+        SourceMissing, StaleHandle, SyntaxError,
     };
 
     fn seen(line: &str) -> Option<Telltale> {
@@ -308,8 +308,19 @@ mod tests {
             ),
             ("cat: x: No such file or directory", NoSuchFile),
             ("gzip: stdin: unexpected end of file", Damaged),
+            (
+                "Insufficient free space to complete transaction (required: 545.43 MB, available: 30.69 MB).",
+                NoSpaceLeft,
+            ),
+            (
+                "passcommand supplied in BORG_PASSCOMMAND failed: Command '['cat', '/x']' returned non-zero exit status 1.",
+                EmptyPassword,
+            ),
             ("tar: Unexpected EOF in archive", Damaged),
-            ("backup.sh: line 9: syntax error: unexpected end of file", SyntaxError),
+            (
+                "backup.sh: line 9: syntax error: unexpected end of file",
+                SyntaxError,
+            ),
             (
                 "pg_dump: error: connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory",
                 ConnectionFailed,
@@ -329,10 +340,22 @@ mod tests {
     fn a_step_of_a_script_is_told_from_the_others() {
         let named = |line: &str| seen(line).and_then(|telltale| telltale.program);
         for (line, name) in [
-            ("backup.sh: line 2: config.env: No such file or directory", "config.env"),
-            ("backup.sh: line 4: cd: /data: No such file or directory", "cd"),
-            ("./backup.sh: Zeile 4: /mnt/nas/list: Keine Berechtigung", "list"),
-            ("sh: 3: cannot create /mnt/x.gz: Directory nonexistent", "sh"),
+            (
+                "backup.sh: line 2: config.env: No such file or directory",
+                "config.env",
+            ),
+            (
+                "backup.sh: line 4: cd: /data: No such file or directory",
+                "cd",
+            ),
+            (
+                "./backup.sh: Zeile 4: /mnt/nas/list: Keine Berechtigung",
+                "list",
+            ),
+            (
+                "sh: 3: cannot create /mnt/x.gz: Directory nonexistent",
+                "sh",
+            ),
             ("backup.sh: No such file or directory", "backup.sh"),
         ] {
             assert_eq!(named(line).as_deref(), Some(name), "{line}");

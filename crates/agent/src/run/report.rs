@@ -4,7 +4,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-pub use nightbeat_evidence::wrapper::{NOTE_TAG, READING_TAG, STEP_TAG};
+use nightbeat_evidence::wrapper::STEP_TAG;
+pub use nightbeat_evidence::wrapper::{NOTE_TAG, READING_TAG};
 use nightbeat_evidence::{Outcome, Reading};
 
 use super::kept::{Kept, LIMIT_BYTES};

@@ -2,9 +2,9 @@
 
 use crate::Outcome;
 use crate::TelltaleKind::{
-    self, CommandNotFound, ConnectionFailed, Crash, Damaged, EmptyPassword, InputOutputError, LockHeld,
-    LoginRefused, NoSpaceLeft, NoSuchFile, NotMounted, OutOfMemory, PermissionDenied, ReadOnly,
-    Skipping, SourceMissing, StaleHandle, SyntaxError,
+    self, CommandNotFound, ConnectionFailed, Crash, Damaged, EmptyPassword, InputOutputError,
+    LockHeld, LoginRefused, NoSpaceLeft, NoSuchFile, NotMounted, OutOfMemory, PermissionDenied,
+    ReadOnly, Skipping, SourceMissing, StaleHandle, SyntaxError,
 };
 
 /// Where in a line a phrase counts.
@@ -23,7 +23,7 @@ pub(super) type Phrase = (&'static str, TelltaleKind, Outcome, At);
 
 use Outcome::{Failed, Ok as Fine, Warning};
 
-pub(super) const PHRASES: [Phrase; 117] = [
+pub(super) const PHRASES: [Phrase; 119] = [
     ("o space left on device", NoSpaceLeft, Failed, At::Error),
     ("isk quota exceeded", NoSpaceLeft, Failed, At::Error),
     (
@@ -171,11 +171,28 @@ pub(super) const PHRASES: [Phrase; 117] = [
         Failed,
         At::Any,
     ),
+    (
+        "nsufficient free space to complete transaction",
+        NoSpaceLeft,
+        Failed,
+        At::Error,
+    ),
+    (
+        "passcommand supplied in BORG_PASSCOMMAND failed",
+        EmptyPassword,
+        Failed,
+        At::Any,
+    ),
     ("nexpected end of file", Damaged, Failed, At::End),
     ("invalid compressed data", Damaged, Failed, At::Any),
     ("not in gzip format", Damaged, Failed, At::End),
     ("nexpected EOF in archive", Damaged, Failed, At::End),
-    ("connection to server on socket ", ConnectionFailed, Failed, At::Any),
+    (
+        "connection to server on socket ",
+        ConnectionFailed,
+        Failed,
+        At::Any,
+    ),
     ("no password supplied", EmptyPassword, Failed, At::Any),
     ("esolving password failed", EmptyPassword, Failed, At::Any),
     ("BORG_PASSPHRASE is not set", EmptyPassword, Failed, At::Any),

@@ -154,7 +154,10 @@ fn all_steps_that_went_wrong_are_named() {
             "a command was not found: backup.sh: line 3: my-tool: command not found; trouble also with config.env, cd, no-such-dump, cp, rm and ls"
         )
     );
-    let many: String = (0..30).map(|number| format!("sh: 1: tool-{number}: not found\n")).collect();
+    let many: Vec<String> = (0..30)
+        .map(|number| format!("sh: 1: tool-{number}: not found\n"))
+        .collect();
+    let many = many.concat();
     let why = read(many.as_bytes(), Some(0)).why.unwrap();
     assert!(why.ends_with("tool-7, tool-8 and 21 more"), "{why}");
 }
@@ -486,8 +489,10 @@ done
             .iter()
             .map(|one| one.tool.command().to_owned()),
     );
+    let why = reading.why.unwrap();
     for step in ["pg_dump", "cp", "tar", "gzip", "restic", "rsync", "scp"] {
         assert!(named.iter().any(|name| name == step), "{step}: {named:?}");
+        assert!(why.contains(step), "{step}: {why}");
     }
 }
 

@@ -75,15 +75,22 @@ pub(crate) struct Night {
 
 impl<'t> House<'t> {
     /// Follows a page.
-    pub(crate) fn build(town: &'t Town, page: &Page, way: Way, made: &str, mounts: &[&str]) -> Self {
+    pub(crate) fn build(
+        town: &'t Town,
+        page: &Page,
+        way: Way,
+        made: &str,
+        mounts: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mounts = mounts.iter().map(|mount| (*mount).to_owned()).collect();
+        let places = mounts.iter().map(|mount| mount.split('=').next().unwrap());
+        let places = places.map(str::to_owned).collect();
         let database = (page.tool == "pg_dump").then(shop);
         let mut house = Self {
             town,
             way,
             folder,
-            mounts,
+            mounts: places,
             database,
             heartbeat: Heartbeat {
                 id: nightbeat_domain::HeartbeatId(uuid::Uuid::nil()),
@@ -91,7 +98,7 @@ impl<'t> House<'t> {
                 ping_url: String::new(),
             },
         };
-        house.furnish();
+        house.furnish(mounts);
         let number = town.houses.fetch_add(1, Ordering::Relaxed);
         let slug = format!("nightly-{}", page.tool);
         let own_slug = format!("{slug}-{number}");
@@ -104,7 +111,9 @@ impl<'t> House<'t> {
         if way == Way::Restore {
             let (_, name) = page.create_restore.split_once("nightbeat create ").unwrap();
             let name = name.split(' ').next().unwrap();
-            let create = page.create_restore.replace(name, &format!("{name}-{number}"));
+            let create = page
+                .create_restore
+                .replace(name, &format!("{name}-{number}"));
             let restore = house.create(&create);
             house.write_script("bin/restore-check.sh", &page.restore, &restore);
             house.person("sh nightly");
@@ -142,7 +151,7 @@ impl<'t> House<'t> {
         }
     }
 
-    fn furnish(&self) {
+    fn furnish(&self, mounts: &[&str]) {
         let at = |path: &str| self.folder.path().join(path);
         fs::create_dir(at("usr")).unwrap();
         for tool in fs::read_dir("/usr/bin").unwrap() {
@@ -151,8 +160,9 @@ impl<'t> House<'t> {
         }
         self.person(DATA);
         symlink(NIGHTBEAT, at("bin/nightbeat")).unwrap();
-        for mount in &self.mounts {
-            self.person(&format!("/bin/mount -t tmpfs -o size=30m tmpfs {mount}"));
+        for mount in mounts {
+            let (place, size) = mount.split_once('=').unwrap();
+            self.person(&format!("/bin/mount -t tmpfs -o size={size} tmpfs {place}"));
         }
         // As "Once for each machine" says.
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/run.md");
@@ -186,10 +196,11 @@ impl<'t> House<'t> {
         let (mut variables, mut job) = (String::new(), String::new());
         for line in self.here(block).lines() {
             let name_and_value = line.split_once('=').filter(|(name, _)| {
-                name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+                name.chars()
+                    .all(|char| char.is_ascii_uppercase() || char == '_')
             });
             if let Some((name, value)) = name_and_value {
-                variables += &format!("export {name}='{value}'\n");
+                variables.extend(["export ", name, "='", value, "'\n"]);
             } else {
                 assert!(job.is_empty() && !line.contains('%'), "{line}");
                 let fields = line.split_whitespace();
@@ -247,7 +258,10 @@ impl<'t> House<'t> {
         match verify.output() {
             Ok(verified) => {
                 let said = String::from_utf8_lossy(&verified.stderr).into_owned();
-                assert!(verified.status.success() && !said.contains("job."), "{said}");
+                assert!(
+                    verified.status.success() && !said.contains("job."),
+                    "{said}"
+                );
             }
             Err(error) => eprintln!("units are not verified: {error}"),
         }
@@ -287,14 +301,20 @@ impl<'t> House<'t> {
             .env_clear()
             .env("PATH", path)
             .env("HOME", root.join("home"))
-            .env("NIGHTBEAT_AGENT_CONFIG", root.join("etc/nightbeat/agent.toml"))
+            .env(
+                "NIGHTBEAT_AGENT_CONFIG",
+                root.join("etc/nightbeat/agent.toml"),
+            )
             .env("NIGHTBEAT_SPOOL", root.join("var/spool"))
             .stdin(Stdio::null());
         if let Some(database) = &self.database {
             let elsewhere = fs::read_to_string(root.join("pghost"));
             let socket = database.socket();
             let socket = socket.parent().unwrap().display().to_string();
-            command.env("PGHOST", elsewhere.map_or(socket, |host| host.trim().to_owned()));
+            command.env(
+                "PGHOST",
+                elsewhere.map_or(socket, |host| host.trim().to_owned()),
+            );
             command.env("PGUSER", "backup");
         }
         command

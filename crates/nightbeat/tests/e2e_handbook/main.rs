@@ -14,30 +14,30 @@ use troubles::{TROUBLES, Trouble};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restic() {
-    holds("restic", "restic init", &["mnt/nas"]).await;
+    holds("restic", "restic init", &["mnt/nas=30m"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn borg() {
-    holds("borg", "borg init --encryption=repokey", &["mnt/nas"]).await;
+    holds("borg", "borg init --encryption=repokey", &["mnt/nas=2g"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rsync() {
-    holds("rsync", "true", &["mnt/nas"]).await;
+    holds("rsync", "true", &["mnt/nas=30m"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rclone() {
-    holds("rclone", "true", &["mnt/remote"]).await;
+    holds("rclone", "true", &["mnt/remote=30m"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pg_dump() {
-    holds("pg_dump", "true", &["srv/backup"]).await;
+    holds("pg_dump", "true", &["srv/backup=30m"]).await;
 }
 
-/// Lives a page. `made` is what its reader did long ago; `mounts` what is mounted for it.
+/// Lives a page. `made` is what its reader did long ago; `mounts` the disks of its own that it has, with their sizes.
 async fn holds(tool: &str, made: &str, mounts: &[&str]) {
     if !is_root() {
         return;

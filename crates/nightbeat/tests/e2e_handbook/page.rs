@@ -70,6 +70,7 @@ impl Page {
 
 /// The code blocks of a section, exactly so many.
 fn blocks<const COUNT: usize>(section: &str) -> [String; COUNT] {
+    let section = format!("\n{section}");
     let pieces = section.split("\n```").enumerate();
     let inside = pieces.filter(|(number, _)| number % 2 == 1);
     let blocks = inside.map(|(_, block)| block.split_once('\n').unwrap().1.to_owned() + "\n");
@@ -119,7 +120,11 @@ impl Row {
     pub(crate) fn says(&self, way: Way) -> Vec<&str> {
         let pieces: Vec<&str> = self.alert.split('`').collect();
         let mut says = Vec::new();
-        for (number, words) in pieces.iter().enumerate().filter(|(number, _)| number % 2 == 1) {
+        for (number, words) in pieces
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| number % 2 == 1)
+        {
             let behind = pieces.get(number + 1).copied().unwrap_or_default();
             let only = match behind {
                 curl if curl.starts_with(" with curl") => Some(Way::Curl),

@@ -22,6 +22,15 @@ impl Trouble {
     }
 }
 
+const fn at_once(tool: &'static str, row: &'static str, does: &'static str) -> Trouble {
+    Trouble {
+        tool,
+        row,
+        nights: 0,
+        does,
+    }
+}
+
 const fn after_one(tool: &'static str, row: &'static str, does: &'static str) -> Trouble {
     Trouble {
         tool,
@@ -53,60 +62,96 @@ const DAMAGED: &str = "find mnt -type f -size +3k -path '*data*' | while read -r
      touch -r stamp \"$file\"; done";
 
 pub(crate) const TROUBLES: &[Trouble] = &[
-    after_one("restic", "Both folders are empty", EMPTIED),
-    after_one("restic", "One of the folders is gone", "rm -r srv/mail"),
+    at_once("restic", "Both folders are empty", EMPTIED),
+    at_once("restic", "One of the folders is gone", "rm -r srv/mail"),
     after_five("restic", "After five good nights", SHRUNK),
-    after_one("restic", "A file may not be read", SECRET),
-    after_one("restic", "`--dry-run` was left in", DRY_RUN),
-    after_one("restic", "The disk of the repository", "/bin/umount mnt/nas"),
-    after_one("restic", "The password file is gone", "rm etc/restic/password"),
-    after_one("restic", "cron does not find restic", "rm usr/restic"),
-    after_one("restic", "A file of the repository is damaged", DAMAGED),
-    after_one("restic", "The newest snapshot is empty", EMPTIED_AND_BACKED_UP),
-    after_one("borg", "Both folders are empty", EMPTIED),
-    after_one("borg", "One of the folders is gone", "rm -r srv/mail"),
+    at_once("restic", "A file may not be read", SECRET),
+    at_once("restic", "`--dry-run` was left in", DRY_RUN),
+    at_once(
+        "restic",
+        "The disk of the repository is not mounted",
+        "/bin/umount mnt/nas",
+    ),
+    at_once(
+        "restic",
+        "The password file is gone",
+        "rm etc/restic/password",
+    ),
+    at_once("restic", "cron does not find restic", "rm usr/restic"),
+    at_once("restic", "A file of the repository is damaged", DAMAGED),
+    at_once(
+        "restic",
+        "The newest snapshot is empty",
+        EMPTIED_AND_BACKED_UP,
+    ),
+    at_once("borg", "Both folders are empty", EMPTIED),
+    at_once("borg", "One of the folders is gone", "rm -r srv/mail"),
     after_five("borg", "After five good nights", SHRUNK),
-    after_one("borg", "A file may not be read", SECRET),
-    after_one("borg", "The disk of the repository", "/bin/umount mnt/nas"),
-    after_one("borg", "The passphrase is gone", "rm etc/borg/passphrase"),
-    after_one("borg", "cron does not find borg", "rm usr/borg"),
-    after_one("borg", "A file of the repository is damaged", DAMAGED),
-    after_one("borg", "The newest archive is empty", EMPTIED_AND_BACKED_UP),
+    at_once("borg", "A file may not be read", SECRET),
+    at_once(
+        "borg",
+        "The disk of the repository is not mounted",
+        "/bin/umount mnt/nas",
+    ),
+    at_once("borg", "The passphrase is gone", "rm etc/borg/passphrase"),
+    at_once("borg", "cron does not find borg", "rm usr/borg"),
+    at_once("borg", "A file of the repository is damaged", DAMAGED),
+    at_once("borg", "The newest archive is empty", EMPTIED_AND_BACKED_UP),
     after_one("rsync", "The folder is empty", "rm srv/data/*"),
-    after_one("rsync", "The folder is gone", "mv srv/data srv/elsewhere"),
+    at_once("rsync", "The folder is gone", "mv srv/data srv/elsewhere"),
     after_five("rsync", "After five good nights", SHRUNK),
-    after_one("rsync", "`--dry-run` was left in", DRY_RUN),
-    after_one("rsync", "The backup's disk is not mounted", "/bin/umount mnt/nas"),
-    after_one(
+    at_once("rsync", "`--dry-run` was left in", DRY_RUN),
+    at_once(
+        "rsync",
+        "The backup's disk is not mounted",
+        "/bin/umount mnt/nas",
+    ),
+    at_once(
         "rsync",
         "The backup's disk is full",
-        "head -c 100000000 /dev/zero > mnt/nas/other || true; head -c 100000 /dev/zero > srv/data/new; rm srv/data/file-1",
+        "head -c 100000000 /dev/zero > mnt/nas/other || true; head -c 100000 /dev/zero > srv/data/new",
     ),
-    after_one("rsync", "A file may not be read", SECRET),
+    at_once("rsync", "A file may not be read", SECRET),
     after_one("rsync", "Most of the copy is damaged", DAMAGED),
     after_one("rclone", "The folder is empty", "rm srv/data/*"),
-    after_one("rclone", "The folder is gone", "mv srv/data srv/elsewhere"),
+    at_once("rclone", "The folder is gone", "mv srv/data srv/elsewhere"),
     after_five("rclone", "After five good nights", SHRUNK),
-    after_one("rclone", "`--dry-run` was left in", DRY_RUN),
-    after_one("rclone", "rclone does not find its configuration", "rm etc/rclone.conf"),
-    after_one("rclone", "A file may not be read", SECRET),
-    after_one(
+    at_once("rclone", "`--dry-run` was left in, with", DRY_RUN),
+    at_once(
+        "rclone",
+        "rclone does not find its configuration",
+        "rm etc/rclone.conf",
+    ),
+    at_once("rclone", "A file may not be read", SECRET),
+    at_once(
         "rclone",
         "The destination is full",
         "head -c 100000000 /dev/zero > mnt/remote/other || true; head -c 100000 /dev/zero > srv/data/new",
     ),
     after_one("rclone", "Files of the copy are damaged", DAMAGED),
-    after_one("pg_dump", "The server does not answer", "echo /nonexistent > pghost"),
-    after_one("pg_dump", "cron does not find pg_dump", "rm usr/pg_dump"),
-    after_one("pg_dump", "The disk is full", "rm -f srv/backup/*; head -c 100000000 /dev/zero > srv/backup/other || true"),
-    after_five("pg_dump", "After five good nights", "echo 'TRUNCATE orders' | psql --quiet shop"),
-    after_one("pg_dump", "The database is not there", "dropdb shop"),
-    after_one(
+    at_once(
+        "pg_dump",
+        "The server does not answer",
+        "echo /nonexistent > pghost",
+    ),
+    at_once("pg_dump", "cron does not find pg_dump", "rm usr/pg_dump"),
+    at_once(
+        "pg_dump",
+        "The disk is full",
+        "rm -f srv/backup/*; head -c 100000000 /dev/zero > srv/backup/other || true",
+    ),
+    after_five(
+        "pg_dump",
+        "After five good nights",
+        "echo 'TRUNCATE orders' | psql --quiet shop",
+    ),
+    at_once("pg_dump", "The database is not there", "dropdb shop"),
+    at_once(
         "pg_dump",
         "The dump is cut off",
         "truncate -s -3000 srv/backup/shop.sql.gz",
     ),
-    after_one(
+    at_once(
         "pg_dump",
         "The table is empty in the dump",
         "echo 'TRUNCATE orders' | psql --quiet shop; sh nightly",

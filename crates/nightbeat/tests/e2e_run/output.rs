@@ -89,7 +89,12 @@ fn ten_megabytes_a_second_pass_unchanged_through_little_memory() {
 fn anonymous_memory_kb(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
-    line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+    line.unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[test]

@@ -132,7 +132,10 @@ async fn seven_steps_of_which_all_fail_are_named_by_the_wrappers_shell() {
     assert_eq!(night.code, 0, "{}", night.output);
     assert_eq!(job.status().await, "down");
     let text = job.incident_text().await;
-    assert!(text.contains(": 6 steps failed: ") || text.contains(": 7 steps failed: "), "{text}");
+    assert!(
+        text.contains(": 6 steps failed: ") || text.contains(": 7 steps failed: "),
+        "{text}"
+    );
     for step in [
         "`source config.env` ended with 1, line 2 of backup.sh",
         "`my-tool --prepare` ended with 127, line 3",

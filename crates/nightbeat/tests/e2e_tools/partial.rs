@@ -79,7 +79,10 @@ pub(crate) const ALL: &[Story] = &[
         before: SECRET,
         bad: "./mortal restic backup --quiet --json source",
         status: "warning",
-        says: &["restic ended with 3", "source/secret: open: permission denied"],
+        says: &[
+            "restic ended with 3",
+            "source/secret: open: permission denied",
+        ],
     },
     Story {
         name: "borg with a file that may not be read",
@@ -107,6 +110,9 @@ pub(crate) const ALL: &[Story] = &[
         before: SECRET,
         bad: "./mortal tar -c --totals -f backup.tar source",
         status: "down",
-        says: &["tar ended with 2", "source/secret: Cannot open: Permission denied"],
+        says: &[
+            "tar ended with 2",
+            "source/secret: Cannot open: Permission denied",
+        ],
     },
 ];

@@ -183,7 +183,9 @@ impl Job<'_> {
     fn in_wrapper(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(Path::new(NIGHTBEAT));
         let id = self.heartbeat.id.to_string();
-        command.args(["run", &id, "--linger", "30s"]).args(arguments);
+        command
+            .args(["run", &id, "--linger", "30s"])
+            .args(arguments);
         let url = &self.heartbeat.ping_url;
         command.env("NIGHTBEAT_URL", &url[..url.find("/api/").unwrap()]);
         command
