@@ -15,6 +15,7 @@
 mod copy;
 mod load;
 mod outage;
+mod pages;
 mod postgres;
 mod process;
 mod receiver;
@@ -91,7 +92,7 @@ fn options() -> anyhow::Result<Options> {
             }
             other => anyhow::bail!(
                 "unknown argument {other}; there are --binary, --seconds, --rounds, --many, \
-                 --only signals|outage|start|copy, --json, --database sqlite|postgres"
+                 --only signals|outage|start|copy|pages, --json, --database sqlite|postgres"
             ),
         }
     }
@@ -128,6 +129,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     }
     if wanted("copy") {
         report.moves.push(copy::measure(options).await?);
+    }
+    if wanted("pages") {
+        report.pages = pages::measure(options).await?;
+        report.open_pages.push(pages::measure_open(options).await?);
     }
     if wanted("outage") {
         for heartbeats in [2_000, 50_000] {

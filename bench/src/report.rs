@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::copy::Moved;
 use crate::load::Rates;
 use crate::outage::Outage;
+use crate::pages::{OpenPages, Page};
 use crate::postgres::SharedRates;
 use crate::process::Start;
 
@@ -22,6 +23,10 @@ pub(crate) struct Report {
     pub(crate) outages: Vec<Outage>,
     /// What a start costs.
     pub(crate) starts: Vec<Start>,
+    /// Pages as a browser sees them.
+    pub(crate) pages: Vec<Page>,
+    /// Many pages that are open at once.
+    pub(crate) open_pages: Vec<OpenPages>,
     /// Databases that moved.
     pub(crate) moves: Vec<Moved>,
 }
@@ -111,7 +116,48 @@ impl Report {
                 row.heartbeats, row.ready_ms, row.resident_mb
             )?;
         }
+        self.write_pages(text)?;
         self.write_moves(text)
+    }
+
+    fn write_pages(&self, text: &mut String) -> std::fmt::Result {
+        if !self.pages.is_empty() {
+            writeln!(
+                text,
+                "\n| page | first byte | last byte | page | files that a browser keeps |\n|---|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.pages {
+            writeln!(
+                text,
+                "| {} | {:.1} ms | {:.1} ms | {:.1} kB | {:.1} kB |",
+                row.name,
+                row.first_byte_ms,
+                row.whole_ms,
+                row.html_bytes as f64 / 1e3,
+                row.asset_bytes as f64 / 1e3,
+            )?;
+        }
+        if !self.open_pages.is_empty() {
+            writeln!(
+                text,
+                "\n| open pages | signals/s | events/s | CPU | without pages | memory | without pages |\n\
+                 |---:|---:|---:|---:|---:|---:|---:|"
+            )?;
+        }
+        for row in &self.open_pages {
+            let [with, without] = row.resident_mb;
+            writeln!(
+                text,
+                "| {} | {:.0} | {:.0} | {:.0} % | {:.0} % | {with:.1} MB | {without:.1} MB |",
+                row.pages,
+                row.signals_per_second,
+                row.events_per_second,
+                row.cpu_percent,
+                row.cpu_percent_alone,
+            )?;
+        }
+        Ok(())
     }
 
     fn write_moves(&self, text: &mut String) -> std::fmt::Result {

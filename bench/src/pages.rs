@@ -1,0 +1,345 @@
+//! Pages as a browser sees them: how soon the first byte is there, how much comes, and what open pages cost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nightbeat_domain::{HeartbeatId, ProjectId, Signal, SignalKind, UnixMicros};
+use nightbeat_store::control::keys::{self, Key, Scope};
+use nightbeat_store::hot::Record;
+use nightbeat_store::{Arrival, Opener, Store, Target};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::Options;
+use crate::load::exchange;
+use crate::process::{Server, median, now};
+use crate::seed::{self, Seed};
+
+const API_KEY: &str = "nb_k_bench-key-bench-key-bench-key-bench-key";
+const LISTS: [u32; 3] = [200, 2_000, 10_000];
+/// How often each page is asked for; medians count.
+const ASKED: usize = 30;
+const OPEN_PAGES: usize = 1_000;
+const SIGNALS_PER_SECOND: u32 = 1_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a page costs.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    /// Which one.
+    pub(crate) name: String,
+    /// From the request to the first byte of the answer, in milliseconds; the median.
+    pub(crate) first_byte_ms: f64,
+    /// To the last byte.
+    pub(crate) whole_ms: f64,
+    /// Bytes of the page itself, as they are sent.
+    pub(crate) html_bytes: usize,
+    /// Of the files that it names and a browser keeps: style sheet, scripts, icon; as they are sent.
+    pub(crate) asset_bytes: usize,
+}
+
+/// What it costs that many pages are open while signals come.
+#[derive(Debug, Serialize)]
+pub(crate) struct OpenPages {
+    /// How many.
+    pub(crate) pages: usize,
+    /// Signals a second that were stored meanwhile.
+    pub(crate) signals_per_second: f64,
+    /// Events that all pages together got in a second.
+    pub(crate) events_per_second: f64,
+    /// Processor time of the server, in percent of one core.
+    pub(crate) cpu_percent: f64,
+    /// The same for these signals without any open page.
+    pub(crate) cpu_percent_alone: f64,
+    /// Resident memory in megabytes, with and without the pages.
+    pub(crate) resident_mb: [f64; 2],
+}
+
+/// Measures lists of several lengths, and a heartbeat with a year behind it.
+pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Page>> {
+    let mut pages = Vec::new();
+    for heartbeats in LISTS {
+        let folder = tempfile::tempdir()?;
+        let database = folder.path().join("bench.db");
+        seed::write(&database, &Seed::fine(heartbeats)).await?;
+        write_key_and_year(&database).await?;
+        let server = Server::start(options, &database).await?;
+        let visitor = Visitor::sign_in(&server).await?;
+        let list = visitor.project.clone();
+        let name = format!("list of {heartbeats} heartbeats");
+        pages.push(visitor.measure(name, &list).await?);
+        if heartbeats == LISTS[0] {
+            let one = format!("{}/heartbeats/job-0", visitor.project);
+            let name = "heartbeat with a year of runs".to_owned();
+            pages.push(visitor.measure(name, &one).await?);
+        }
+    }
+    Ok(pages)
+}
+
+/// Measures many open pages.
+pub(crate) async fn measure_open(options: &Options) -> anyhow::Result<OpenPages> {
+    let folder = tempfile::tempdir()?;
+    let database = folder.path().join("bench.db");
+    seed::write(&database, &Seed::fine(LISTS[0])).await?;
+    write_key_and_year(&database).await?;
+    let server = Server::start(options, &database).await?;
+    let visitor = Visitor::sign_in(&server).await?;
+    let time = Duration::from_secs(options.seconds.max(10));
+    let (cpu_percent_alone, _) = signals(&server, time).await?;
+    let before = server.resident()? as f64 / 1e6;
+    let events = Arc::new(AtomicUsize::new(0));
+    let mut open = JoinSet::new();
+    for _ in 0..OPEN_PAGES {
+        let stream = visitor.follow().await?;
+        open.spawn(count_events(stream, Arc::clone(&events)));
+    }
+    // The first event of each says how things are.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let seen = events.load(Ordering::Relaxed);
+    let (cpu_percent, signals_per_second) = signals(&server, time).await?;
+    let seen = events.load(Ordering::Relaxed) - seen;
+    anyhow::ensure!(open.len() == OPEN_PAGES, "pages were closed");
+    Ok(OpenPages {
+        pages: OPEN_PAGES,
+        signals_per_second,
+        events_per_second: seen as f64 / time.as_secs_f64(),
+        cpu_percent,
+        cpu_percent_alone,
+        resident_mb: [server.resident()? as f64 / 1e6, before],
+    })
+}
+
+/// Signals at a steady pace on one connection; the server's processor time in percent, and how many a second.
+async fn signals(server: &Server, time: Duration) -> anyhow::Result<(f64, f64)> {
+    const TICK: Duration = Duration::from_millis(20);
+    const CONNECTIONS: u32 = SIGNALS_PER_SECOND / 50;
+    let mut streams = Vec::new();
+    for _ in 0..CONNECTIONS {
+        streams.push(TcpStream::connect(&server.address).await?);
+    }
+    let cpu = server.cpu()?;
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut sent = 0_u32;
+    while began.elapsed() < time {
+        ticks.tick().await;
+        for stream in &mut streams {
+            let heartbeat = seed::heartbeat(sent % LISTS[0]);
+            let request = format!("GET /api/heartbeat/{heartbeat} HTTP/1.1\r\nHost: bench\r\n\r\n");
+            let status = exchange(stream, request.as_bytes()).await?;
+            anyhow::ensure!(status == 200, "answered {status}");
+            sent += 1;
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    let used = server.cpu()?.saturating_sub(cpu).as_secs_f64();
+    Ok((100.0 * used / took, f64::from(sent) / took))
+}
+
+async fn count_events(mut stream: TcpStream, events: Arc<AtomicUsize>) -> anyhow::Result<()> {
+    let mut piece = [0_u8; 1_024];
+    loop {
+        let read = stream.read(&mut piece).await?;
+        anyhow::ensure!(read > 0, "the stream ended");
+        let found = piece[..read].windows(6).filter(|it| *it == b"event:");
+        events.fetch_add(found.count(), Ordering::Relaxed);
+    }
+}
+
+/// A browser that is signed in.
+struct Visitor<'s> {
+    server: &'s Server,
+    cookie: String,
+    /// The path of the project's list.
+    project: String,
+}
+
+impl<'s> Visitor<'s> {
+    /// Shows an API key, as its form does.
+    async fn sign_in(server: &'s Server) -> anyhow::Result<Self> {
+        let mut visitor = Self {
+            server,
+            cookie: String::new(),
+            project: String::new(),
+        };
+        let form = visitor.get("/sign-in").await?;
+        visitor.cookie = form.cookie()?;
+        let text = String::from_utf8_lossy(&form.body).into_owned();
+        let token = between(&text, "name=\"csrf\" value=\"", "\"")?;
+        let fields = format!("csrf={token}&key={API_KEY}&next=/");
+        let request = format!(
+            "POST /sign-in HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{fields}",
+            visitor.cookie,
+            fields.len()
+        );
+        let signed_in = fetch(&server.address, &request).await?;
+        anyhow::ensure!(signed_in.status == 303, "answered {}", signed_in.status);
+        visitor.cookie = signed_in.cookie()?;
+        let front = visitor.get("/").await?;
+        visitor.project = front.header("location").context("no project")?;
+        Ok(visitor)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Fetched> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept-Encoding: gzip, br\r\n\
+             Connection: close\r\n\r\n",
+            self.cookie
+        );
+        fetch(&self.server.address, &request).await
+    }
+
+    async fn measure(&self, name: String, path: &str) -> anyhow::Result<Page> {
+        let mut first_bytes = Vec::new();
+        let mut wholes = Vec::new();
+        let mut last = self.get(path).await?;
+        for _ in 0..ASKED {
+            last = self.get(path).await?;
+            anyhow::ensure!(last.status == 200, "{path} answered {}", last.status);
+            first_bytes.push(last.first_byte.as_secs_f64() * 1e3);
+            wholes.push(last.whole.as_secs_f64() * 1e3);
+        }
+        let text = String::from_utf8_lossy(&last.body).into_owned();
+        let mut asset_bytes = 0;
+        for attribute in ["href=\"/assets/", "src=\"/assets/"] {
+            for rest in text.split(attribute).skip(1) {
+                let file = rest.split('"').next().unwrap_or_default();
+                let asset = self.get(&format!("/assets/{file}")).await?;
+                anyhow::ensure!(asset.status == 200, "{file} answered {}", asset.status);
+                asset_bytes += asset.body.len();
+            }
+        }
+        Ok(Page {
+            name,
+            first_byte_ms: median(first_bytes),
+            whole_ms: median(wholes),
+            html_bytes: last.body.len(),
+            asset_bytes,
+        })
+    }
+
+    /// Opens the stream of what changes.
+    async fn follow(&self) -> anyhow::Result<TcpStream> {
+        let mut stream = TcpStream::connect(&self.server.address).await?;
+        let request = format!(
+            "GET {}/events HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept: text/event-stream\r\n\r\n",
+            self.project, self.cookie
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = [0_u8; 12];
+        stream.read_exact(&mut head).await?;
+        anyhow::ensure!(&head == b"HTTP/1.1 200", "no stream");
+        Ok(stream)
+    }
+}
+
+/// An answer, read to its end.
+struct Fetched {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+    first_byte: Duration,
+    whole: Duration,
+}
+
+impl Fetched {
+    fn header(&self, name: &str) -> Option<String> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().to_owned())
+    }
+
+    /// All cookies that it sets, as a browser sends them back.
+    fn cookie(&self) -> anyhow::Result<String> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        let set = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        let pairs = set.filter_map(|(_, value)| value.split(';').next());
+        let pairs: Vec<&str> = pairs
+            .map(str::trim)
+            .filter(|it| !it.ends_with('='))
+            .collect();
+        anyhow::ensure!(!pairs.is_empty(), "no cookie: {}", self.head);
+        Ok(pairs.join("; "))
+    }
+}
+
+async fn fetch(address: &str, request: &str) -> anyhow::Result<Fetched> {
+    let mut stream = TcpStream::connect(address).await?;
+    let began = Instant::now();
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = vec![0_u8; 1];
+    stream.read_exact(&mut answer).await?;
+    let first_byte = began.elapsed();
+    stream.read_to_end(&mut answer).await?;
+    let whole = began.elapsed();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.context("no answer")?;
+    let head = String::from_utf8(answer[..end].to_vec())?;
+    Ok(Fetched {
+        status: head.get(9..12).context("no status")?.parse()?,
+        body: answer.split_off(end + 4),
+        head,
+        first_byte,
+        whole,
+    })
+}
+
+fn between(text: &str, before: &str, after: &str) -> anyhow::Result<String> {
+    let rest = text.split(before).nth(1).context("no such field")?;
+    Ok(rest.split(after).next().unwrap_or_default().to_owned())
+}
+
+/// An API key for the project, and a year of daily runs with a start and numbers for its first heartbeat.
+async fn write_key_and_year(database: &std::path::Path) -> anyhow::Result<()> {
+    let store = Store::open_sqlite(database, Opener::Tool)?.store;
+    let today = now();
+    let key = Key {
+        id: Uuid::from_u128(3),
+        name: "bench".to_owned(),
+        scope: Scope::ReadWrite,
+        created_at: today,
+        last_used_at: None,
+    };
+    let hash: [u8; 32] = Sha256::digest(API_KEY.as_bytes()).into();
+    let project = ProjectId(Uuid::from_u128(1));
+    let writing = store.write(move |sql| keys::insert(sql, project, &key, &hash));
+    writing.await?;
+    for days in (1..365).rev() {
+        let began = UnixMicros(today.0 - days * DAY.as_micros() as i64);
+        let took = Duration::from_secs(600 + (days as u64 * 37) % 240);
+        let arrivals = vec![
+            arrival(SignalKind::Start, began),
+            arrival(SignalKind::Success, began + took),
+        ];
+        let batch = Record {
+            arrivals,
+            watermark: began + took,
+            gaps: Vec::new(),
+            now: began + took,
+        };
+        store.record(batch).await?;
+    }
+    Ok(())
+}
+
+fn arrival(kind: SignalKind, at: UnixMicros) -> Arrival {
+    let heartbeat: HeartbeatId = seed::heartbeat(0);
+    Arrival {
+        target: Target::Id(heartbeat),
+        signal: Signal::new(kind, at),
+        nonce: None,
+        method: "GET",
+        source: "192.0.2.7".to_owned(),
+        user_agent: "curl/8.14.1".to_owned(),
+        body: None,
+        body_bytes: 0,
+    }
+}
