@@ -6,7 +6,8 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::Store;
 
@@ -51,6 +52,7 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     let roles = config.roles;
     let node = parts.node.clone();
     let web = Web::new(config, parts, state.clone());
+    let nowhere = web.clone();
     let router = if roles.web {
         let people = web.pages().nest("/api/v1", api::router(state));
         people.layer(axum::middleware::from_fn_with_state(node, knows_the_time))
@@ -60,14 +62,23 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     router
         .merge(web.probes())
         .layer(axum::middleware::from_fn_with_state(metrics, count))
-        .fallback(move || async move {
+        .fallback(move |headers: HeaderMap| async move {
+            if roles.web && asks_for_a_page(&headers) {
+                return nowhere.not_found().await;
+            }
             let text = if roles.web {
                 "not found\n"
             } else {
                 "this server has no API and no pages: `web` is not among its roles\n"
             };
-            (StatusCode::NOT_FOUND, text)
+            (StatusCode::NOT_FOUND, text).into_response()
         })
+}
+
+/// Whether it is a browser that asks.
+fn asks_for_a_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|types| types.contains("text/html"))
 }
 
 /// Before a node has joined the others it cannot say what time it is: nothing may be changed by it.

@@ -64,7 +64,7 @@ use crate::metrics::Metrics;
 use crate::node::NodeHandle;
 use crate::router::RouterParts;
 use live::Live;
-use pages::{SignOut, page};
+use pages::{Notice, SignOut, page};
 use session::Cookies;
 use viewer::Viewer;
 
@@ -153,6 +153,16 @@ impl Web {
             .merge(project())
             .layer(axum::middleware::map_response(headers::secure))
             .with_state(self.clone())
+    }
+
+    /// Where nothing is.
+    pub(crate) async fn not_found(&self) -> Response {
+        let notice = Notice {
+            frame: self.frame(),
+            title: "Nothing is here",
+            text: "The address is not complete, or what it led to was removed.",
+        };
+        headers::secure(page(StatusCode::NOT_FOUND, &notice)).await
     }
 
     /// What machines ask of the server itself, whatever its roles are.
