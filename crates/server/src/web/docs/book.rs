@@ -58,7 +58,8 @@ macro_rules! chapters {
 }
 
 /// In the order of their use.
-const SOURCES: [(&str, &str); 16] = chapters![
+const SOURCES: [(&str, &str); 22] = chapters![
+    "first-hour",
     "pages",
     "signals",
     "run",
@@ -66,6 +67,11 @@ const SOURCES: [(&str, &str); 16] = chapters![
     "behaviour",
     "evidence",
     "rules",
+    "backup-with-restic",
+    "backup-with-borg",
+    "backup-with-rclone",
+    "backup-with-rsync",
+    "backup-with-pg_dump",
     "channels",
     "accounts",
     "command-line",
@@ -95,6 +101,7 @@ impl Chapter {
         let mut sections: Vec<Section> = vec![Section::default()];
         let mut heading: Option<usize> = None;
         let mut in_outside_link = false;
+        let mut in_picture = false;
         for event in Parser::new_ext(source, options) {
             // What lies beside the handbook in the repository is not here: only its words are.
             match &event {
@@ -106,6 +113,16 @@ impl Chapter {
                     in_outside_link = false;
                     continue;
                 }
+                // Whoever reads it here has the page itself.
+                Event::Start(Tag::Image { .. }) => {
+                    in_picture = true;
+                    continue;
+                }
+                Event::End(TagEnd::Image) => {
+                    in_picture = false;
+                    continue;
+                }
+                _ if in_picture => continue,
                 _ => {}
             }
             let event = tamed(event);
@@ -265,6 +282,20 @@ fn excerpt(text: &str, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_page_of_the_handbook_is_a_chapter() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let files = std::fs::read_dir(folder).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut pages: Vec<String> = names
+            .filter_map(|name| Some(name.strip_suffix(".md")?.to_owned()))
+            .collect();
+        pages.sort();
+        let mut chapters: Vec<&str> = SOURCES.iter().map(|(name, _)| *name).collect();
+        chapters.sort_unstable();
+        assert_eq!(pages, chapters);
+    }
 
     #[test]
     fn all_links_within_the_handbook_lead_somewhere() {
