@@ -18,6 +18,8 @@ const METRICS_MAX: usize = 8;
 
 /// A run.
 pub(super) struct RunRow {
+    /// Its number.
+    pub(super) id: i64,
     pub(super) ended: When,
     pub(super) outcome: &'static str,
     pub(super) took: Option<String>,
@@ -30,6 +32,8 @@ pub(super) struct RunRow {
 
 /// A signal.
 pub(super) struct SignalRow {
+    /// Its number: rows keep their state while newer ones come.
+    pub(super) id: i64,
     pub(super) received: When,
     /// When it happened, where that was long before.
     pub(super) happened: Option<When>,
@@ -90,6 +94,7 @@ impl RunRow {
             work.push((name.clone(), words(&field, *value)));
         }
         Self {
+            id: run.id,
             ended: reader.when(run.ended_at),
             outcome: run.outcome.as_str(),
             took: run.started_at.map(|at| took(run.ended_at.since(at))),
@@ -132,6 +137,7 @@ impl SignalRow {
         let shown = signal.body.as_deref().map(readable);
         let is_cut = kept < size || shown.as_ref().is_some_and(|(_, cut)| *cut);
         Self {
+            id: signal.id,
             received: reader.when(signal.received_at),
             happened: late.then(|| reader.when(signal.happened_at)),
             kind: signal.kind.as_str(),
