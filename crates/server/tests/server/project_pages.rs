@@ -193,7 +193,7 @@ async fn the_handbook_is_for_everybody_and_searched() {
     let nightbeat =
         start(|config| config.public_url = "http://example.org/beats".parse().unwrap()).await;
     let first = nightbeat.get("/beats/docs").await;
-    assert_eq!(first.header("location"), Some("/beats/docs/pages"));
+    assert_eq!(first.header("location"), Some("/beats/docs/first-hour"));
     let page = nightbeat.get("/beats/docs/rules").await;
     assert_eq!(page.status, 200);
     assert!(
