@@ -116,31 +116,40 @@ pub(crate) async fn measure_open(options: &Options) -> anyhow::Result<OpenPages>
     })
 }
 
-/// Signals at a steady pace on one connection; the server's processor time in percent, and how many a second.
+/// Signals at a steady pace; the server's processor time in percent, and how many a second.
 async fn signals(server: &Server, time: Duration) -> anyhow::Result<(f64, f64)> {
-    const TICK: Duration = Duration::from_millis(20);
-    const CONNECTIONS: u32 = SIGNALS_PER_SECOND / 50;
-    let mut streams = Vec::new();
-    for _ in 0..CONNECTIONS {
-        streams.push(TcpStream::connect(&server.address).await?);
-    }
     let cpu = server.cpu()?;
     let began = Instant::now();
-    let mut ticks = tokio::time::interval(TICK);
-    let mut sent = 0_u32;
-    while began.elapsed() < time {
-        ticks.tick().await;
-        for stream in &mut streams {
-            let heartbeat = seed::heartbeat(sent % LISTS[0]);
-            let request = format!("GET /api/heartbeat/{heartbeat} HTTP/1.1\r\nHost: bench\r\n\r\n");
-            let status = exchange(stream, request.as_bytes()).await?;
-            anyhow::ensure!(status == 200, "answered {status}");
-            sent += 1;
-        }
+    let mut jobs = JoinSet::new();
+    for number in 0..SIGNALS_PER_SECOND / TICKS_PER_SECOND {
+        jobs.spawn(job(server.address.clone(), number, time));
+    }
+    let mut sent = 0;
+    while let Some(done) = jobs.join_next().await {
+        sent += done??;
     }
     let took = began.elapsed().as_secs_f64();
     let used = server.cpu()?.saturating_sub(cpu).as_secs_f64();
     Ok((100.0 * used / took, f64::from(sent) / took))
+}
+
+/// How many signals each connection sends in a second.
+const TICKS_PER_SECOND: u32 = 50;
+
+async fn job(address: String, number: u32, time: Duration) -> anyhow::Result<u32> {
+    let mut stream = TcpStream::connect(&address).await?;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / TICKS_PER_SECOND);
+    let began = Instant::now();
+    let mut sent = 0;
+    while began.elapsed() < time {
+        ticks.tick().await;
+        let heartbeat = seed::heartbeat((number * TICKS_PER_SECOND + sent) % LISTS[0]);
+        let request = format!("GET /api/heartbeat/{heartbeat} HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let status = exchange(&mut stream, request.as_bytes()).await?;
+        anyhow::ensure!(status == 200, "answered {status}");
+        sent += 1;
+    }
+    Ok(sent)
 }
 
 async fn count_events(mut stream: TcpStream, events: Arc<AtomicUsize>) -> anyhow::Result<()> {
@@ -189,8 +198,12 @@ impl<'s> Visitor<'s> {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Fetched> {
+        self.get_as(path, "gzip, br").await
+    }
+
+    async fn get_as(&self, path: &str, encodings: &str) -> anyhow::Result<Fetched> {
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept-Encoding: gzip, br\r\n\
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept-Encoding: {encodings}\r\n\
              Connection: close\r\n\r\n",
             self.cookie
         );
@@ -207,7 +220,8 @@ impl<'s> Visitor<'s> {
             first_bytes.push(last.first_byte.as_secs_f64() * 1e3);
             wholes.push(last.whole.as_secs_f64() * 1e3);
         }
-        let text = String::from_utf8_lossy(&last.body).into_owned();
+        let plain = self.get_as(path, "identity").await?;
+        let text = String::from_utf8_lossy(&plain.body).into_owned();
         let mut asset_bytes = 0;
         for attribute in ["href=\"/assets/", "src=\"/assets/"] {
             for rest in text.split(attribute).skip(1) {
