@@ -1,6 +1,8 @@
 //! Accounts, projects and their keys: what `nightbeat init` and the setup page create.
 
 pub mod members;
+pub mod oidc;
+pub mod passkeys;
 pub mod passwords;
 pub mod second_step;
 pub mod throttle;

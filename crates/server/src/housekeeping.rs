@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nightbeat_notify::Reporter;
 
-use nightbeat_store::control::{audit, invitations, keys, sessions};
+use nightbeat_store::control::{audit, invitations, keys, passkeys, sessions};
 use nightbeat_store::{PruneCursor, Retention, Store, StoreError};
 
 use crate::config::{self, Config};
@@ -136,6 +136,7 @@ async fn tidy(store: Store, node: NodeHandle, mut shutdown: Shutdown) {
             sessions::prune(sql, now)?;
             keys::prune_links(sql, now)?;
             invitations::prune(sql, now)?;
+            passkeys::prune_ceremonies(sql, now)?;
             audit::prune(sql, now)
         });
         if let Err(error) = tidying.await {

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use nightbeat_notify::{Catalogue, Notifier};
 use nightbeat_store::Store;
 
+use crate::accounts::oidc::Provider;
 use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::http::Shutdown;
@@ -33,6 +34,8 @@ pub(crate) struct RouterParts {
     pub(crate) public_url: Arc<str>,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// The OpenID Connect provider that people sign in at.
+    pub(crate) provider: Option<Arc<Provider>>,
     /// The one-time setup link.
     pub(crate) setup: Arc<Setup>,
     /// Says when the server begins to stop: it is not ready any more.

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::accounts::oidc::Provider;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::housekeeping;
@@ -108,6 +109,8 @@ impl Server {
         let (switch, shutdown) = Shutdown::new();
         // The node ends after the connections: requests under way want its answer.
         let (node_switch, node_shutdown) = Shutdown::new();
+        let callback = format!("{public_url}/sign-in/oidc/callback");
+        let provider = Provider::new(&config.oidc, callback, Arc::clone(&notifier))?;
         let router = router::router(
             &config,
             RouterParts {
@@ -115,6 +118,7 @@ impl Server {
                 node: handle.clone(),
                 catalogue,
                 notifier,
+                provider: provider.map(Arc::new),
                 public_url,
                 metrics: Arc::clone(&metrics),
                 setup: Arc::clone(&setup),

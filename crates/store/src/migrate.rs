@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         version: 1,
         name: "first",
@@ -57,6 +57,16 @@ const MIGRATIONS: [Migration; 7] = [
         version: 7,
         name: "second_step",
         sql: include_str!("migrations/0007_second_step.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "passkeys",
+        sql: include_str!("migrations/0008_passkeys.sql"),
+    },
+    Migration {
+        version: 9,
+        name: "external_identity",
+        sql: include_str!("migrations/0009_external_identity.sql"),
     },
 ];
 

@@ -23,6 +23,7 @@ mod cron;
 mod disk;
 pub mod http;
 mod load;
+pub mod oidc;
 pub mod postgres;
 pub mod proxy;
 mod random;

@@ -61,9 +61,21 @@ impl Throttle {
         address: Option<IpAddr>,
         now: UnixMicros,
     ) -> Result<Taken, Duration> {
-        let mut taken = vec![Who::Account(key_hash(email_key))];
-        let address = address.filter(|address| !address.to_canonical().is_loopback());
-        taken.extend(address.map(|address| Who::Address(neighbourhood(address))));
+        let account = Who::Account(key_hash(email_key));
+        self.take_all([Some(account), from(address)], now)
+    }
+
+    /// Takes a try of this address alone.
+    pub fn take_of_address(
+        &self,
+        address: Option<IpAddr>,
+        now: UnixMicros,
+    ) -> Result<Taken, Duration> {
+        self.take_all([None, from(address)], now)
+    }
+
+    fn take_all(&self, whom: [Option<Who>; 2], now: UnixMicros) -> Result<Taken, Duration> {
+        let taken: Vec<Who> = whom.into_iter().flatten().collect();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut full_at, now);
         let waits = taken.iter().filter_map(|who| {
@@ -89,6 +101,12 @@ impl Throttle {
             }
         }
     }
+}
+
+/// The address, unless it is this machine's.
+fn from(address: Option<IpAddr>) -> Option<Who> {
+    let address = address.filter(|address| !address.to_canonical().is_loopback());
+    address.map(|address| Who::Address(neighbourhood(address)))
 }
 
 impl Who {

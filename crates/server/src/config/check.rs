@@ -20,6 +20,13 @@ pub(super) fn contradictions(config: &Config) -> Vec<String> {
             "sign_in_header: name the proxy that sends it in trusted_proxies; nobody else is believed",
         );
     }
+    let oidc = &config.oidc;
+    if oidc.issuer.is_some() != oidc.client_id.is_some() {
+        refuse("oidc.issuer: it and oidc.client_id go together; set both or neither");
+    }
+    if oidc.client_secret.is_some() && oidc.client_secret_file.is_some() {
+        refuse("oidc.client_secret: set either it or oidc.client_secret_file, not both");
+    }
     let smtp = &config.smtp;
     if smtp.host.is_some() {
         if smtp.tls.is_none() {
@@ -50,6 +57,9 @@ impl Loaded {
         let mut problems = Vec::new();
         if let Err(error) = self.config.smtp.password() {
             problems.push(format!("smtp.password_file: cannot be read: {error}"));
+        }
+        if let Err(error) = self.config.oidc.client_secret() {
+            problems.push(format!("oidc.client_secret_file: cannot be read: {error}"));
         }
         if let Some(folder) = &self.config.channels.folder
             && !folder.is_dir()

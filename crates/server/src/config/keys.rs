@@ -99,6 +99,36 @@ pub(super) const KEYS: &[Key] = &[
         |c| c.sign_in_header.as_ref().map(ToString::to_string)
     ),
     key!(
+        "oidc.issuer",
+        |c, t| url(t).map(|v| c.oidc.issuer = Some(v.0)),
+        |c| c.oidc.issuer.clone()
+    ),
+    key!(
+        "oidc.client_id",
+        |c, t| text(t).map(|v| c.oidc.client_id = Some(v)),
+        |c| c.oidc.client_id.clone()
+    ),
+    key!(
+        "oidc.client_secret",
+        |c, t| text(t).map(|v| c.oidc.client_secret = Some(Secret(v))),
+        |c| shown(c.oidc.client_secret.as_ref()),
+        secret
+    ),
+    key!(
+        "oidc.client_secret_file",
+        |c, t| text(t).map(|v| c.oidc.client_secret_file = Some(v.into())),
+        |c| c
+            .oidc
+            .client_secret_file
+            .as_ref()
+            .map(|p| p.display().to_string())
+    ),
+    key!(
+        "oidc.name",
+        |c, t| text(t).map(|v| c.oidc.name = Some(v)),
+        |c| c.oidc.name.clone()
+    ),
+    key!(
         "report_to",
         |c, t| url(t).map(|v| c.report_to = Some(v)),
         |c| shown(c.report_to.as_ref()),

@@ -88,7 +88,9 @@ fn every_key_can_be_set_by_its_variable() {
             "listen" => "127.0.0.1:9",
             "database" => "sqlite:/x.db",
             "roles" => "signals,web",
-            "public_url" | "report_to" | "outgoing.proxy" => "https://host.example/path",
+            "public_url" | "report_to" | "outgoing.proxy" | "oidc.issuer" => {
+                "https://host.example/path"
+            }
             "trusted_proxies" | "outgoing.allow" | "metrics.allow" => "10.0.0.0/8",
             "log.format" => "json",
             "sign_up" => "open",

@@ -41,6 +41,8 @@ pub struct Config {
     pub sign_up: SignUp,
     /// The header in which a trusted proxy names the e-mail address of who is signed in at it.
     pub sign_in_header: Option<http::HeaderName>,
+    /// The OpenID Connect provider that people sign in at.
+    pub oidc: Oidc,
     /// The signal URL, on another instance, of this server's own heartbeat.
     pub report_to: Option<Secret>,
     /// Who may read the metrics, besides programs on this machine.
@@ -110,14 +112,44 @@ pub struct Smtp {
 impl Smtp {
     /// The password, read from its file where it stands in one (without the newline at its end).
     pub fn password(&self) -> std::io::Result<Option<Secret>> {
-        match &self.password_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)?;
-                Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
-            }
-            None => Ok(self.password.clone()),
-        }
+        secret_or_file(self.password.as_ref(), self.password_file.as_ref())
     }
+}
+
+/// The OpenID Connect provider that people sign in at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// Its URL, as it names itself; there is none where it is not set.
+    pub issuer: Option<String>,
+    /// What this server is called there.
+    pub client_id: Option<String>,
+    /// The secret that goes with it.
+    pub client_secret: Option<Secret>,
+    /// A file that holds the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// What people call the provider.
+    pub name: Option<String>,
+}
+
+impl Oidc {
+    /// The secret, read from its file where it stands in one (without the newline at its end).
+    pub fn client_secret(&self) -> std::io::Result<Option<Secret>> {
+        secret_or_file(
+            self.client_secret.as_ref(),
+            self.client_secret_file.as_ref(),
+        )
+    }
+}
+
+fn secret_or_file(
+    secret: Option<&Secret>,
+    file: Option<&PathBuf>,
+) -> std::io::Result<Option<Secret>> {
+    let Some(path) = file else {
+        return Ok(secret.cloned());
+    };
+    let text = std::fs::read_to_string(path)?;
+    Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
 }
 
 /// Kinds of channels.
@@ -184,6 +216,13 @@ impl Config {
             trusted_proxies: TrustedProxies::default(),
             sign_up: SignUp::Closed,
             sign_in_header: None,
+            oidc: Oidc {
+                issuer: None,
+                client_id: None,
+                client_secret: None,
+                client_secret_file: None,
+                name: None,
+            },
             report_to: None,
             metrics_allow: Vec::new(),
             log: Log {

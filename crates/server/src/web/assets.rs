@@ -26,6 +26,9 @@ pub(super) static STYLE: LazyLock<Asset> =
 /// Our own script.
 pub(super) static APP: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("app", "js", SCRIPT, include_bytes!("app.js")));
+/// The script that uses passkeys.
+pub(super) static PASSKEYS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("passkeys", "js", SCRIPT, include_bytes!("passkeys.js")));
 /// htmx, see `vendor/README.md`.
 pub(super) static HTMX: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("vendor/htmx-4.0.1.min.js");
@@ -87,10 +90,11 @@ pub(super) fn icon(worst: Option<Status>) -> &'static Asset {
     }
 }
 
-fn all() -> [&'static Asset; 7] {
+fn all() -> [&'static Asset; 8] {
     [
         &STYLE,
         &APP,
+        &PASSKEYS,
         &HTMX,
         &ICON_UP,
         &ICON_WATCH,

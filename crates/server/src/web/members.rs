@@ -81,7 +81,11 @@ pub(super) struct NewRole {
     role: Role,
 }
 
+/// For people only: a key that was given to a wall screen does not tell who works here.
 pub(super) async fn show(State(web): State<Web>, member: Member) -> Response {
+    if member.viewer.account.is_none() {
+        return member.may_not(&web, "Sign in as yourself to see who is in the project.");
+    }
     tell(&web, &member, StatusCode::OK, None, None).await
 }
 

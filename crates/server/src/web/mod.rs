@@ -26,8 +26,10 @@ mod marks;
 mod members;
 mod moment;
 mod next;
+mod oidc;
 mod overview;
 mod pages;
+mod passkeys;
 mod profile;
 mod projects;
 mod proxied;
@@ -55,6 +57,8 @@ use nightbeat_store::Store;
 
 pub(crate) use setup::Setup;
 
+use crate::accounts::oidc::Provider;
+use crate::accounts::passkeys::Passkeys;
 use crate::accounts::passwords::Passwords;
 use crate::accounts::throttle::Throttle;
 use crate::api::ApiState;
@@ -82,6 +86,10 @@ pub(crate) struct Web {
     live: Arc<Live>,
     passwords: Passwords,
     throttle: Arc<Throttle>,
+    /// An OpenID Connect provider.
+    provider: Option<Arc<Provider>>,
+    /// `None`: browsers have no passkeys for the public URL.
+    passkeys: Option<Arc<Passkeys>>,
     sign_up: SignUp,
     sign_in_header: Option<http::HeaderName>,
     notifier: Arc<Notifier>,
@@ -109,6 +117,8 @@ impl Web {
             live: Arc::default(),
             passwords: Passwords::default(),
             throttle: Arc::default(),
+            provider: parts.provider,
+            passkeys: Passkeys::new(&config.public_url).map(Arc::new),
             sign_up: config.sign_up,
             sign_in_header: config.sign_in_header.clone(),
             notifier: parts.notifier,
@@ -186,6 +196,10 @@ fn doors() -> Router<Web> {
             "/sign-in/link/{secret}",
             get(sign_in_link::show).post(sign_in_link::enter),
         )
+        .route("/sign-in/passkey/ask", post(passkeys::ask))
+        .route("/sign-in/passkey", post(passkeys::enter))
+        .route("/sign-in/oidc", get(oidc::begin))
+        .route("/sign-in/oidc/callback", get(oidc::back))
         .route("/sign-out", get(sign_out).post(sign_in::sign_out))
         .route("/sign-up", get(sign_up::form).post(sign_up::sign_up))
         .route("/setup/{secret}", get(setup::form).post(setup::create))
@@ -208,6 +222,12 @@ fn own_pages() -> Router<Web> {
         .route("/profile/second-step/confirm", post(second_step::confirm))
         .route("/profile/second-step/codes", post(second_step::new_codes))
         .route("/profile/second-step/remove", post(second_step::remove))
+        .route(
+            "/profile/passkeys",
+            get(passkeys::show).post(passkeys::create),
+        )
+        .route("/profile/passkeys/begin", post(passkeys::begin))
+        .route("/profile/passkeys/{passkey}/remove", post(passkeys::remove))
         .route("/profile/sessions/others/end", post(profile::end_others))
         .route(
             "/profile/sessions/{session}/end",

@@ -40,6 +40,10 @@ pub(super) struct SignIn<'a> {
     pub(super) next: &'a str,
     /// Whether anybody may sign up.
     pub(super) open: bool,
+    /// What the OpenID Connect provider is called, where there is one.
+    pub(super) provider: Option<&'a str>,
+    /// Whether browsers have passkeys for this server.
+    pub(super) passkeys: bool,
     /// Whether a link can be sent by mail.
     pub(super) mails: bool,
 }

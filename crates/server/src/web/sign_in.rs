@@ -251,6 +251,8 @@ fn ask(
         email,
         next: next::safe(next),
         open: web.sign_up == SignUp::Open,
+        provider: web.provider.as_ref().map(|provider| provider.name.as_str()),
+        passkeys: web.passkeys.is_some(),
         mails: web.notifier.sends_mail(),
     };
     visitor.with_cookie(web, page(status, &template))

@@ -363,6 +363,15 @@ async fn a_key_is_nobody() {
         .await;
     assert_eq!(keys.status, 403);
     assert!(!keys.body.contains("nb_p_"), "{}", keys.body);
+    let members = browser
+        .get(&format!("/projects/{home}/settings/members"))
+        .await;
+    assert_eq!(members.status, 403);
+    assert!(
+        !members.body.contains("ana@example.org"),
+        "{}",
+        members.body
+    );
     let lair = house.lair;
     let other = browser.get(&format!("/projects/{lair}/settings")).await;
     assert_eq!(other.status, 404);

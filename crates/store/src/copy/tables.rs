@@ -16,7 +16,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 
 /// Every table, those that others refer to before these. Not `service`, which is one row, and not what each
 /// database has for itself: its schema's version and its nodes.
-pub(super) const TABLES: [Table; 27] = [
+pub(super) const TABLES: [Table; 30] = [
     table("project", &["id"]),
     table("account", &["id"]),
     table("member", &["project", "account"]),
@@ -26,6 +26,9 @@ pub(super) const TABLES: [Table; 27] = [
     table("audit", &["id"]),
     table("totp", &["account"]),
     table("recovery_code", &["account", "hash"]),
+    table("passkey", &["id"]),
+    table("ceremony", &["hash"]),
+    table("external_identity", &["issuer", "subject"]),
     table("one_time_link", &["hash"]),
     table("channel", &["id"]),
     table("maintenance", &["id"]),

@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: 1,
         name: "first",
@@ -51,6 +51,16 @@ const MIGRATIONS: [Migration; 5] = [
         version: 5,
         name: "second_step",
         sql: include_str!("../migrations/postgres/0005_second_step.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "passkeys",
+        sql: include_str!("../migrations/postgres/0006_passkeys.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "external_identity",
+        sql: include_str!("../migrations/postgres/0007_external_identity.sql"),
     },
 ];
 

@@ -1,6 +1,7 @@
 use nightbeat_domain::ProjectId;
 use nightbeat_store::StoreError;
 use nightbeat_store::control::accounts::{self, Account, Role, Theme};
+use nightbeat_store::control::identities;
 use uuid::Uuid;
 
 use crate::world::{ALICE, Engine, MALLORY, World, at, on_each_engine};
@@ -11,6 +12,7 @@ on_each_engine!(
     a_password_can_be_changed_and_taken_away,
     membership_joins_accounts_and_projects,
     who_does_not_exist_cannot_be_a_member,
+    a_person_of_a_provider_has_one_account,
 );
 
 fn account(number: u128, email: &str) -> Account {
@@ -106,4 +108,22 @@ fn who_does_not_exist_cannot_be_a_member(engine: Engine) {
         let error = accounts::set_member(&mut world.sql(), project, account, Role::Member);
         assert!(matches!(error, Err(StoreError::Conflict(_))), "{error:?}");
     }
+}
+
+fn a_person_of_a_provider_has_one_account(engine: Engine) {
+    let world = World::new(engine);
+    for (number, email) in [(1, "a@example.org"), (2, "b@example.org")] {
+        accounts::create(&mut world.sql(), &account(number, email)).unwrap();
+    }
+    let (alice, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let insert =
+        |issuer, account| identities::insert(&mut world.sql(), issuer, "alice", account, at(1));
+    insert("https://one.example", alice).unwrap();
+    insert("https://two.example", bob).unwrap();
+    let again = insert("https://one.example", bob);
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    let find = |issuer, subject| identities::account(&mut world.sql(), issuer, subject).unwrap();
+    assert_eq!(find("https://one.example", "alice"), Some(alice));
+    assert_eq!(find("https://two.example", "alice"), Some(bob));
+    assert_eq!(find("https://one.example", "bob"), None);
 }

@@ -15,6 +15,7 @@ mod keys;
 mod logs;
 mod maintenance;
 mod overview;
+mod passkeys;
 mod people;
 mod projects;
 mod prune;

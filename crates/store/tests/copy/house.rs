@@ -29,7 +29,7 @@ pub(crate) const END: UnixMicros = UnixMicros(START.0 + 10 * 3_600_000_000);
 pub(crate) const DELETED: i64 = 1_000;
 
 /// What no verb puts there so easily.
-const ODD_ROWS: [&str; 14] = [
+const ODD_ROWS: [&str; 17] = [
     "INSERT INTO account VALUES ($1, 'a@example.org', NULL, 1, 'dark', 'Europe/Berlin')",
     "INSERT INTO member SELECT id, $1, 'owner' FROM project",
     "INSERT INTO api_key SELECT $1, id, 'key', 'read-only', $1, 5, NULL FROM project",
@@ -38,6 +38,9 @@ const ODD_ROWS: [&str; 14] = [
     "INSERT INTO audit SELECT $1, 1, id, $1, 'a@example.org', 'invited', '', '' FROM project",
     "INSERT INTO totp VALUES ($1, $1, 1, 2)",
     "INSERT INTO recovery_code VALUES ($1, $1)",
+    "INSERT INTO passkey VALUES ($1, $1, $1, 'phone', '{}', 1, 2)",
+    "INSERT INTO ceremony VALUES ($1, '{}', 2)",
+    "INSERT INTO external_identity VALUES ('https://id.example', 'alice', $1, 1)",
     "INSERT INTO one_time_link VALUES ($1, 'setup', 1, 2)",
     "INSERT INTO maintenance SELECT $1, id, 1, 2, 'weekend', 0 FROM project",
     "INSERT INTO removed_heartbeat VALUES ($1, NULL, NULL)",

@@ -82,7 +82,9 @@ async fn nodes_may_start_on_an_empty_database_at_once() {
             vec![text("2"), text("handed_over")],
             vec![text("3"), text("work")],
             vec![text("4"), text("accounts")],
-            vec![text("5"), text("second_step")]
+            vec![text("5"), text("second_step")],
+            vec![text("6"), text("passkeys")],
+            vec![text("7"), text("external_identity")]
         ]
     );
 }
