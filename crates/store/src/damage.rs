@@ -1,7 +1,9 @@
-//! For tests of other crates: rows as no version of this program writes them.
+//! For tests of other crates: rows as no version of this program writes them, and runs without their signals.
 
-use nightbeat_domain::HeartbeatId;
+use nightbeat_domain::{HeartbeatId, Outcome, UnixMicros};
 
+use crate::codec::outcome_code;
+use crate::sql::Sql;
 use crate::{Result, Store, StoreError};
 
 /// What is broken.
@@ -43,4 +45,35 @@ pub async fn stray_state(store: &Store, heartbeat: HeartbeatId) -> Result<()> {
         )
     });
     written.await.map(drop)
+}
+
+/// Gives a new heartbeat a past: the runs in the order of time, numbered from `first` on. Nothing is decided
+/// of them.
+pub fn append_runs(
+    sql: &mut dyn Sql,
+    heartbeat: HeartbeatId,
+    first: i64,
+    runs: &[(UnixMicros, UnixMicros, Outcome)],
+) -> Result<()> {
+    let mut previous: Option<i64> = None;
+    for (number, (started_at, ended_at, outcome)) in (first..).zip(runs) {
+        sql.execute(
+            "INSERT INTO run (id, previous, heartbeat, started_at, ended_at, outcome)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            &[
+                number.into(),
+                previous.into(),
+                heartbeat.into(),
+                (*started_at).into(),
+                (*ended_at).into(),
+                outcome_code(*outcome).into(),
+            ],
+        )?;
+        previous = Some(number);
+    }
+    sql.execute(
+        "UPDATE heartbeat_state SET newest_run = $2 WHERE id = $1",
+        &[heartbeat.into(), previous.into()],
+    )
+    .map(drop)
 }

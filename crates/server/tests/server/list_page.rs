@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use nightbeat_domain::{HeartbeatId, Outcome, Schedule, Settings, State};
+use nightbeat_domain::{HeartbeatId, Outcome, Schedule, Settings, State, UnixMicros};
 use nightbeat_store::control::heartbeats::{self, Details, New};
+use nightbeat_store::damage::append_runs;
 
 use crate::support::{Fixture, start};
 use crate::surfer::{Surfer, between};
 
 /// The most that the list of 200 heartbeats may cost, with all its files, in bytes.
 const LIST_BYTES_MAX: usize = 60_000;
+
+/// How many runs each has.
+const RUNS: i64 = 30;
 
 /// `count` heartbeats, each with 30 runs of different lengths, of which one failed.
 async fn many(nightbeat: &Fixture, count: usize) {
@@ -26,7 +30,6 @@ async fn many(nightbeat: &Fixture, count: usize) {
     );
     let writing = nightbeat.server.store().write(move |sql| {
         let settings = Settings::new(Schedule::cron("30 3 * * *", "Europe/Madrid").unwrap());
-        let mut run = 0_i64;
         for (number, (id, name)) in names.iter().enumerate() {
             let details = Details {
                 name: name.clone(),
@@ -46,33 +49,18 @@ async fn many(nightbeat: &Fixture, count: usize) {
                 created_at: now,
             };
             heartbeats::insert(sql, project, &new)?;
-            let mut previous: Option<i64> = None;
-            for turn in 0..30_i64 {
-                run += 1;
-                let length = 1_000_000 * (60 + (turn * 7 + number as i64 * 13) % 40);
-                let outcome = if turn == number as i64 % 30 {
-                    Outcome::Failed
-                } else {
-                    Outcome::Ok
-                };
-                sql.execute(
-                    "INSERT INTO run (id, previous, heartbeat, started_at, ended_at, outcome)
-                     VALUES ($1, $2, $3, $4, $5, $6)",
-                    &[
-                        run.into(),
-                        previous.into(),
-                        (*id).into(),
-                        (now.0 - length).into(),
-                        now.into(),
-                        i64::from(outcome == Outcome::Failed).wrapping_mul(2).into(),
-                    ],
-                )?;
-                previous = Some(run);
-            }
-            sql.execute(
-                "UPDATE heartbeat_state SET newest_run = $2 WHERE id = $1",
-                &[(*id).into(), run.into()],
-            )?;
+            let runs: Vec<_> = (0..RUNS)
+                .map(|turn| {
+                    let length = 1_000_000 * (60 + (turn * 7 + number as i64 * 13) % 40);
+                    let outcome = if turn == number as i64 % RUNS {
+                        Outcome::Failed
+                    } else {
+                        Outcome::Ok
+                    };
+                    (UnixMicros(now.0 - length), now, outcome)
+                })
+                .collect();
+            append_runs(sql, *id, 1 + number as i64 * RUNS, &runs)?;
         }
         Ok(())
     });
