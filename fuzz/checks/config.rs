@@ -64,6 +64,7 @@ impl Sources {
             "--roles" => Some(&mut overrides.roles),
             "--public-url" => Some(&mut overrides.public_url),
             "--ping-host" => Some(&mut overrides.ping_host),
+            "--snitch-host" => Some(&mut overrides.snitch_host),
             "--report-to" => Some(&mut overrides.report_to),
             "--log-format" => Some(&mut overrides.log_format),
             "--log-level" => Some(&mut overrides.log_level),

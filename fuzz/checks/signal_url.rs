@@ -1,6 +1,7 @@
 //! What holds for every signal URL. The input is `PATH` or `PATH?QUERY`.
 
 use nightbeat_domain::{Metric, SignalKind};
+use nightbeat_server::ingest::dialect::{self, Dialect};
 use nightbeat_server::ingest::url::{Forms, SLUG_CHARS_MAX, SignalUrl, UrlTarget, parse};
 use nightbeat_server::ingest::{METRICS_MAX, SignalQuery};
 use nightbeat_store::Arrival;
@@ -15,6 +16,7 @@ pub(crate) fn check(url: &str) {
         None => (url, None),
     };
     same_tail_below_a_prefix(path);
+    every_dialect(path, query);
     let found = parse(path, query);
     assert_eq!(found, parse(path, query), "read twice, it says two things");
     match found {
@@ -32,6 +34,7 @@ fn same_tail_below_a_prefix(path: &str) {
     let moved = Forms {
         prefix: "/beats".to_owned(),
         ping_host: Some("ping.example.org".to_owned()),
+        snitch_host: Some("snitch.example.org".to_owned()),
     };
     let below = format!("/beats{path}");
     if path.starts_with('/') {
@@ -39,6 +42,26 @@ fn same_tail_below_a_prefix(path: &str) {
     }
     if let Some(tail) = moved.tail(Some("PING.example.org:443"), path) {
         assert!(path.ends_with(tail));
+    }
+}
+
+/// Other products' URLs are held to the same bounds; none of them creates anything.
+fn every_dialect(path: &str, query: Option<&str>) {
+    let forms = Forms {
+        snitch_host: Some("snitch.example.org".to_owned()),
+        ..Forms::default()
+    };
+    let Some((dialect, tail)) = forms.place(Some("snitch.example.org"), path) else {
+        return;
+    };
+    assert!(path.ends_with(tail));
+    let Ok(spoken) = dialect::parse(dialect, tail, query) else {
+        return;
+    };
+    within_bounds(&spoken.url);
+    assert_ne!(spoken.message.as_deref(), Some(""));
+    if dialect != Dialect::Own {
+        assert_eq!(spoken.url.query.create, None);
     }
 }
 

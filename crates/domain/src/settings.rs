@@ -6,6 +6,7 @@ use nightbeat_calendar::Schedule;
 use nightbeat_evidence::rules::RuleSet;
 use serde::{Deserialize, Serialize};
 
+use crate::Keywords;
 use crate::time::seconds;
 
 /// The settings that decide how a heartbeat behaves. Immutable: an edit makes a new value, and many
@@ -40,6 +41,9 @@ pub struct Settings {
     /// What must hold for a run to be ok, in the words of [`nightbeat_evidence::rules`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// Which words in what a job sends say what it means; `None`: only the URL does. Boxed: rare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keywords: Option<Box<Keywords>>,
 }
 
 /// What is wrong with some [`Settings`].
@@ -74,6 +78,7 @@ impl Settings {
             repeat_after: None,
             post_only: false,
             rules: Vec::new(),
+            keywords: None,
         }
     }
 
@@ -104,6 +109,9 @@ impl Settings {
             problem: error.to_string(),
         })?;
         self.rules = rules.texts();
+        if let Some(keywords) = &self.keywords {
+            keywords.check()?;
+        }
         Ok(self)
     }
 }

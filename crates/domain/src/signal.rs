@@ -93,6 +93,8 @@ pub enum IgnoredBecause {
     Previewer,
     /// A start that arrived after the end of its own run.
     OutOfOrder,
+    /// The heartbeat's keywords decide, and none of them is in its text.
+    Keywords,
 }
 
 impl IgnoredBecause {
@@ -103,6 +105,7 @@ impl IgnoredBecause {
             Self::Method => "method",
             Self::Previewer => "previewer",
             Self::OutOfOrder => "out_of_order",
+            Self::Keywords => "keywords",
         }
     }
 }

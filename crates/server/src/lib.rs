@@ -4,8 +4,10 @@
 pub mod accounts;
 pub mod admin;
 pub mod api;
+mod badges;
 mod budget;
 pub mod clock;
+mod compat;
 pub mod config;
 mod housekeeping;
 pub mod http;

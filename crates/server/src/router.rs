@@ -13,8 +13,11 @@ use nightbeat_store::Store;
 
 use crate::accounts::oidc::Provider;
 use crate::api::{self, ApiState};
+use crate::badges;
+use crate::compat::{healthchecks, prometheus, sentry};
 use crate::config::Config;
 use crate::http::Shutdown;
+use crate::ingest::Ingest;
 use crate::metrics::{Metrics, RequestLabel};
 use crate::node::NodeHandle;
 use crate::web::{Setup, Web};
@@ -32,6 +35,8 @@ pub(crate) struct RouterParts {
     pub(crate) notifier: Arc<Notifier>,
     /// The public URL, without a slash at its end.
     pub(crate) public_url: Arc<str>,
+    /// Takes signals in that are not told by their URL alone.
+    pub(crate) ingest: Ingest,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
     /// The OpenID Connect provider that people sign in at.
@@ -54,10 +59,17 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
     );
     let roles = config.roles;
     let node = parts.node.clone();
+    let ingest = parts.ingest.clone();
     let web = Web::new(config, parts, state.clone());
     let nowhere = web.clone();
     let router = if roles.web {
-        let people = web.pages().nest("/api/v1", api::router(state));
+        let people = web
+            .pages()
+            .merge(healthchecks::router(state.clone()))
+            .merge(sentry::router(state.clone(), ingest))
+            .merge(prometheus::router(state.clone()))
+            .merge(badges::router(state.clone()))
+            .nest("/api/v1", api::router(state));
         people.layer(axum::middleware::from_fn_with_state(node, knows_the_time))
     } else {
         Router::new()

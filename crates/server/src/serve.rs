@@ -111,6 +111,7 @@ impl Server {
         let (node_switch, node_shutdown) = Shutdown::new();
         let callback = format!("{public_url}/sign-in/oidc/callback");
         let provider = Provider::new(&config.oidc, callback, Arc::clone(&notifier))?;
+        let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let router = router::router(
             &config,
             RouterParts {
@@ -120,12 +121,12 @@ impl Server {
                 notifier,
                 provider: provider.map(Arc::new),
                 public_url,
+                ingest: ingest.clone(),
                 metrics: Arc::clone(&metrics),
                 setup: Arc::clone(&setup),
                 shutdown: shutdown.clone(),
             },
         );
-        let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let app = Arc::new(App::new(&config, ingest, router));
         housekeeping::start(&config, &store, &handle, &metrics, &shutdown)?;
         if !is_there && config.roles.web {

@@ -231,7 +231,8 @@ codes!(phase_code, phase, Phase:
     New = 0, Up = 1, Warning = 2, Down = 3, Unverified = 4, Paused = 5);
 codes!(outcome_code, outcome, Outcome: Ok = 0, Warning = 1, Failed = 2);
 codes!(kind_code, kind, SignalKind: Success = 0, Start = 1, Fail = 2, Log = 3);
-codes!(ignored_code, ignored, IgnoredBecause: Paused = 0, Method = 1, Previewer = 2, OutOfOrder = 3);
+codes!(ignored_code, ignored, IgnoredBecause: Paused = 0, Method = 1, Previewer = 2, OutOfOrder = 3,
+    Keywords = 4);
 
 /// Metrics as a JSON object (`{"rows":12.0}`), `None` when there are none. Of two with one name the
 /// later counts.

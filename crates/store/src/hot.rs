@@ -10,7 +10,7 @@ mod verbs;
 
 use nightbeat_domain::{Gap, HeartbeatId, UnixMicros};
 
-pub(crate) use self::engine::{Loaded, Opening, Rows, Writes, panicked};
+pub(crate) use self::engine::{Loaded, Opening, Rows, TakenFor, Writes, panicked};
 pub(crate) use self::memory::{Memory, NextRows, Shared};
 pub(crate) use self::queue::{Queue, Worker};
 pub(crate) use self::verbs::{judge, record};

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         version: 1,
         name: "first",
@@ -67,6 +67,11 @@ const MIGRATIONS: [Migration; 9] = [
         version: 9,
         name: "external_identity",
         sql: include_str!("migrations/0009_external_identity.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "badges",
+        sql: include_str!("migrations/0010_badges.sql"),
     },
 ];
 

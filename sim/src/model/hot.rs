@@ -260,8 +260,9 @@ impl Model {
             return signal;
         };
         let settings = &row.hot.settings;
-        if settings.post_only && arrival.method != "POST" && signal.ignored.is_none() {
-            signal.ignored = Some(IgnoredBecause::Method);
+        let body = arrival.body.as_deref();
+        if let Some(meaning) = settings.meaning(&signal, arrival.method, body) {
+            signal.taken_for(meaning);
         }
         if work::is_judged(settings, &row.hot.state, &signal) {
             let past = self.past_runs(row.hot.newest_run);
@@ -307,6 +308,8 @@ impl Model {
         let settings = Arc::clone(&hot.settings);
         let observed = observe(heartbeat, &settings, &mut hot.state, &signal);
         let previous = hot.newest_signal;
+        let mut arrival = arrival.clone();
+        arrival.signal.kind = signal.kind;
         let number = self.signals.push(SignalRow {
             previous,
             arrival: arrival.clone(),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nightbeat_domain::{
-    BrokenRule, ChannelId, DeliveryId, Gap, GapKind, HeartbeatId, IgnoredBecause, Metric,
-    ProjectId, RunId, Schedule, Settings, Severity, Signal, SignalKind, State, UnixMicros,
+    BrokenRule, ChannelId, DeliveryId, Gap, GapKind, HeartbeatId, IgnoredBecause, Keywords, Metric,
+    Otherwise, ProjectId, RunId, Schedule, Settings, Severity, Signal, SignalKind, State,
+    UnixMicros,
 };
 use nightbeat_evidence::{Evidence, Reading, Tool};
 use nightbeat_sim::model::Model;
@@ -507,9 +508,24 @@ impl Generator {
         }
         settings.post_only = self.random.percent(10);
         if self.random.percent(10) {
+            settings.keywords = Some(Box::new(self.keywords()));
+        }
+        if self.random.percent(10) {
             settings.rules = vec!["files_total >= 50% of median(5)".to_owned()];
         }
         settings
+    }
+
+    fn keywords(&mut self) -> Keywords {
+        let word = |word: &str| vec![word.to_owned()];
+        Keywords {
+            start: word("xx"),
+            success: word("files"),
+            failure: word("cut"),
+            in_body: self.random.percent(80),
+            otherwise: self.random.pick(&[Otherwise::Ignore, Otherwise::Fail]),
+            ..Keywords::default()
+        }
     }
 
     fn details(&mut self) -> Details {

@@ -34,6 +34,9 @@ pub(crate) struct Serve {
     /// A host name of its own for signals: each of its paths may be one
     #[arg(long, value_name = "HOST")]
     ping_host: Option<String>,
+    /// A host name of its own for clients of Dead Man's Snitch
+    #[arg(long, value_name = "HOST")]
+    snitch_host: Option<String>,
     /// The signal URL, on another instance, of this server's own heartbeat
     #[arg(long, value_name = "URL")]
     report_to: Option<String>,
@@ -54,6 +57,7 @@ impl Serve {
             roles: self.roles,
             public_url: self.public_url,
             ping_host: self.ping_host,
+            snitch_host: self.snitch_host,
             report_to: self.report_to,
             log_format: self.log_format,
             log_level: self.log_level,

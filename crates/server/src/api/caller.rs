@@ -73,13 +73,19 @@ pub(super) async fn know(
     Ok(next.run(request).await)
 }
 
-fn key_of(headers: &HeaderMap) -> Option<&str> {
+/// The key that a request sends.
+pub(crate) fn key_of(headers: &HeaderMap) -> Option<&str> {
     let text = |name| Some(headers.get(name)?.to_str().unwrap_or_default().trim());
     let key = match text(KEY_HEADER) {
         Some(key) => key,
         None => bearer(text(AUTHORIZATION.as_str())?)?,
     };
-    (!key.is_empty() && key.len() <= KEY_BYTES_MAX).then_some(key)
+    may_be_key(key).then_some(key)
+}
+
+/// Whether a text is worth looking up.
+pub(crate) fn may_be_key(text: &str) -> bool {
+    (1..=KEY_BYTES_MAX).contains(&text.len())
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -89,7 +95,7 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Notes that a key was used, at most once a minute. It must not keep a reader waiting while nothing can
 /// be written, and a use that is not noted harms nobody.
-async fn note_use(api: &ApiState, owner: KeyOwner, now: UnixMicros) {
+pub(crate) async fn note_use(api: &ApiState, owner: KeyOwner, now: UnixMicros) {
     if !owner.needs_touch(now) {
         return;
     }

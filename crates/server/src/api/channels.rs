@@ -17,7 +17,9 @@ use super::answer::{Created, Tagged};
 use super::caller::Caller;
 use super::input::{self, Given, PageQuery, Query};
 use super::problem::Problem;
-use super::shapes::{Channel, ChannelEdit, ChannelKind, List, MASK, NewChannel, TestResult};
+use super::shapes::{
+    Channel, ChannelEdit, ChannelKind, ChannelList, List, MASK, NewChannel, TestResult,
+};
 use super::state::{ApiState, Refusal};
 use super::text::{NAME_CHARS_MAX, line};
 use super::version::IfMatch;
@@ -27,12 +29,12 @@ use crate::random;
 ///
 /// The oldest first.
 #[utoipa::path(get, path = "/channels", tag = "channels", params(PageQuery),
-    responses((status = 200, body = List<Channel>)))]
+    responses((status = 200, body = ChannelList)))]
 pub(super) async fn list_channels(
     State(api): State<ApiState>,
     caller: Caller,
     Query(asked): Query<PageQuery>,
-) -> Result<Json<List<Channel>>, Problem> {
+) -> Result<Json<ChannelList>, Problem> {
     let page = asked.page();
     let (found, healths) = api
         .read(move |sql| {
@@ -45,10 +47,7 @@ pub(super) async fn list_channels(
     let next_cursor = found.next.map(|cursor| cursor.to_string());
     let both = found.items.into_iter().zip(healths);
     let items = both.map(|(found, health)| Channel::of(found, health, &api.catalogue));
-    Ok(Json(List {
-        items: items.collect(),
-        next_cursor,
-    }))
+    Ok(Json(ChannelList::new(items.collect(), next_cursor)))
 }
 
 /// Create a channel

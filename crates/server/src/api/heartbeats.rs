@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use nightbeat_domain::{
     ChannelId, HeartbeatId, LastRun, ProjectId, SUGGESTION_RUNS_MAX, Schedule, Settings,
-    suggest_grace,
+    UnixMicros, suggest_grace,
 };
 use nightbeat_store::Watched;
 use nightbeat_store::control::heartbeats::{self, BySlug, Details, Filter, New};
@@ -24,7 +24,7 @@ use super::shapes::{
     Heartbeat, HeartbeatDetail, HeartbeatEdit, List, NewHeartbeat, Status, Viewer,
 };
 use super::slug;
-use super::state::{ApiState, Refusal};
+use super::state::{ApiState, Refusal, Told};
 use super::version::IfMatch;
 use crate::random;
 
@@ -98,26 +98,15 @@ pub(super) async fn create_heartbeat(
     let id = HeartbeatId(random::uuid());
     let created = api
         .write(move |sql, told| {
-            let mut details = details.clone();
-            if details.slug.is_empty() {
-                details.slug = slug::free(sql, caller.project, &details.name)?;
-            } else {
-                slug_is_free(sql, caller.project, &details.slug)?;
-            }
-            channels_are_known(sql, caller.project, &details.channels)?;
-            let state = nightbeat_domain::State::new(&settings, now);
-            let new = New {
+            insert(
+                sql,
+                told,
+                caller.project,
                 id,
-                details: &details,
-                settings: &settings,
-                state: &state,
-                created_at: now,
-            };
-            heartbeats::insert(sql, caller.project, &new)?;
-            told.watch(Watched {
-                heartbeat: id,
-                wake_at: state.wake_at,
-            });
+                details.clone(),
+                &settings,
+                now,
+            )?;
             by_id(sql, caller.project, id)
         })
         .await?;
@@ -173,22 +162,7 @@ pub(super) async fn change_heartbeat(
             asked.mends(&old.unreadable)?;
             let details = asked.details(&old.details)?;
             let settings = asked.settings(&old.settings)?;
-            let same = details == old.details && settings == *old.settings;
-            if same && old.unreadable.is_nothing() {
-                return detail(sql, old);
-            }
-            if details.slug != old.details.slug {
-                slug_is_free(sql, project, &details.slug)?;
-            }
-            if details.channels != old.details.channels {
-                channels_are_known(sql, project, &details.channels)?;
-            }
-            update(sql, &old, &details)?;
-            if settings != *old.settings || old.unreadable.is_unwatched() {
-                let step = Step::Edit(settings);
-                let taken = take_step(sql, project, old.id, &step, now)?;
-                told.taken(&taken.ok_or_else(missing)?);
-            }
+            edit(sql, told, &old, &details, settings, now)?;
             by_id(sql, project, old.id)
         })
         .await?;
@@ -257,12 +231,83 @@ async fn step(
     let after = api
         .write(move |sql, told| {
             let before = find(sql, caller.project, &which)?;
-            let taken = take_step(sql, caller.project, before.id, &step, now)?;
-            told.taken(&taken.ok_or_else(missing)?);
+            take(sql, told, &before, &step, now)?;
             by_id(sql, caller.project, before.id)
         })
         .await?;
     Ok(tagged(&after, &viewer))
+}
+
+/// Adds a heartbeat to a project; its slug is made from its name where it has none.
+pub(crate) fn insert(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    project: ProjectId,
+    id: HeartbeatId,
+    mut details: Details,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    if details.slug.is_empty() {
+        details.slug = slug::free(sql, project, &details.name)?;
+    } else {
+        slug_is_free(sql, project, &details.slug)?;
+    }
+    channels_are_known(sql, project, &details.channels)?;
+    let state = nightbeat_domain::State::new(settings, now);
+    let new = New {
+        id,
+        details: &details,
+        settings,
+        state: &state,
+        created_at: now,
+    };
+    heartbeats::insert(sql, project, &new)?;
+    told.watch(Watched {
+        heartbeat: id,
+        wake_at: state.wake_at,
+    });
+    Ok(())
+}
+
+/// Gives a heartbeat these details and settings; nothing happens where it has them already.
+pub(crate) fn edit(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    old: &heartbeats::Heartbeat,
+    details: &Details,
+    settings: Settings,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    let project = old.project;
+    let same = *details == old.details && settings == *old.settings;
+    if same && old.unreadable.is_nothing() {
+        return Ok(());
+    }
+    if details.slug != old.details.slug {
+        slug_is_free(sql, project, &details.slug)?;
+    }
+    if details.channels != old.details.channels {
+        channels_are_known(sql, project, &details.channels)?;
+    }
+    update(sql, old, details)?;
+    if settings != *old.settings || old.unreadable.is_unwatched() {
+        take(sql, told, old, &Step::Edit(settings), now)?;
+    }
+    Ok(())
+}
+
+/// Takes a person's step about a heartbeat.
+pub(crate) fn take(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    heartbeat: &heartbeats::Heartbeat,
+    step: &Step,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    let taken = take_step(sql, heartbeat.project, heartbeat.id, step, now)?;
+    told.taken(&taken.ok_or_else(missing)?);
+    Ok(())
 }
 
 /// The project's heartbeat with this id or slug.
@@ -351,7 +396,7 @@ fn channels_are_known(
 }
 
 /// What a heartbeat has that is created with a name only.
-fn usual_settings() -> Result<Settings, Problem> {
+pub(crate) fn usual_settings() -> Result<Settings, Problem> {
     Schedule::every_seconds(CREATED_EVERY_SECONDS)
         .map(Settings::new)
         .map_err(|error| Problem::field("schedule", error))

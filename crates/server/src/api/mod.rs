@@ -8,7 +8,7 @@ mod answer;
 mod caller;
 mod channels;
 mod deliveries;
-mod heartbeats;
+pub(crate) mod heartbeats;
 mod incidents;
 mod input;
 pub(crate) mod inside;
@@ -22,9 +22,9 @@ mod runs;
 mod schedules;
 mod shapes;
 mod signals;
-mod slug;
+pub(crate) mod slug;
 mod state;
-mod text;
+pub(crate) mod text;
 mod version;
 
 use axum::Router;
@@ -33,7 +33,11 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use caller::{key_of, may_be_key, note_use};
+pub(crate) use problem::Problem;
+pub(crate) use shapes::{Change, Channels, HeartbeatEdit, Keywords, Schedule};
 pub use state::ApiState;
+pub(crate) use state::{Refusal, Told};
 
 /// The API, to be nested at `/api/v1`.
 pub fn router(state: ApiState) -> Router {

@@ -18,7 +18,7 @@ const DETAIL_CHARS_MAX: usize = 400;
 
 /// What is wrong (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -37,7 +37,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A problem with this status.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title: title(status),
@@ -48,7 +48,7 @@ impl Problem {
     }
 
     /// 422: a field that cannot be taken, and why.
-    pub(super) fn field(field: &str, problem: impl std::fmt::Display) -> Self {
+    pub(crate) fn field(field: &str, problem: impl std::fmt::Display) -> Self {
         Self::about(StatusCode::UNPROCESSABLE_ENTITY, field, problem)
     }
 
@@ -58,7 +58,7 @@ impl Problem {
     }
 
     /// 404: no such thing in this project.
-    pub(super) fn missing(what: &str) -> Self {
+    pub(crate) fn missing(what: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             format!("there is no such {what} in this project"),
@@ -73,6 +73,21 @@ impl Problem {
     /// 401: who are you?
     pub(super) fn unknown_caller(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is wrong, and what would be right.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The field that is wrong.
+    pub(crate) fn about_field(&self) -> Option<&str> {
+        self.field.as_deref()
     }
 
     fn about(status: StatusCode, field: &str, problem: impl std::fmt::Display) -> Self {
@@ -102,7 +117,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");

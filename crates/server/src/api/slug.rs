@@ -11,7 +11,7 @@ use nightbeat_store::sql::Sql;
 /// It doubles the number until one is free and then halves the distance, so that the thousandth heartbeat
 /// without a letter of A to Z in its name costs twenty look-ups and not a thousand. Where numbers in
 /// between were given up, it may pass them over.
-pub(super) fn free(
+pub(crate) fn free(
     sql: &mut dyn Sql,
     project: ProjectId,
     name: &str,

@@ -34,14 +34,14 @@ pub struct ApiState {
 
 /// What the node must hear once a change is durable.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     watched: Vec<Watched>,
     deliveries: u32,
 }
 
 /// Why a verb in a transaction did not do it; either rolls the transaction back.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The store could not.
     Store(StoreError),
     /// The request asks for what may not be.
@@ -68,12 +68,12 @@ impl ApiState {
     }
 
     /// The instant now.
-    pub(super) fn now(&self) -> UnixMicros {
+    pub(crate) fn now(&self) -> UnixMicros {
         self.node.now()
     }
 
     /// Looks something up on a snapshot.
-    pub(super) async fn read<T, F>(&self, verb: F) -> Result<T, Problem>
+    pub(crate) async fn read<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Sql) -> Result<T, Refusal> + Send + 'static,
@@ -92,7 +92,7 @@ impl ApiState {
 
     /// Changes something in one transaction; when it is durable, or may be, the node is told. `verb` may be
     /// run again. All of it happens also when the client goes away meanwhile.
-    pub(super) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
+    pub(crate) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
@@ -134,12 +134,12 @@ impl ApiState {
 
 impl Told {
     /// A heartbeat must be looked at then.
-    pub(super) fn watch(&mut self, watched: Watched) {
+    pub(crate) fn watch(&mut self, watched: Watched) {
         self.watched.push(watched);
     }
 
     /// A person's step was taken.
-    pub(super) fn taken(&mut self, taken: &Taken) {
+    pub(crate) fn taken(&mut self, taken: &Taken) {
         self.watch(taken.watched);
         self.deliveries += taken.deliveries;
     }

@@ -3,10 +3,10 @@
 use super::problem::Problem;
 
 /// The longest name.
-pub(super) const NAME_CHARS_MAX: usize = 200;
+pub(crate) const NAME_CHARS_MAX: usize = 200;
 
 /// One line of 1 to `chars_max` characters, without white space around it.
-pub(super) fn line(field: &str, text: &str, chars_max: usize) -> Result<String, Problem> {
+pub(crate) fn line(field: &str, text: &str, chars_max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Problem::field(field, "is empty"));
@@ -19,7 +19,7 @@ pub(super) fn line(field: &str, text: &str, chars_max: usize) -> Result<String, 
 }
 
 /// A text of up to `chars_max` characters, which may have several lines or be empty.
-pub(super) fn lines(field: &str, text: &str, chars_max: usize) -> Result<String, Problem> {
+pub(crate) fn lines(field: &str, text: &str, chars_max: usize) -> Result<String, Problem> {
     let fits = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     if !text.chars().all(fits) {
         return Err(Problem::field(field, "contains a control character"));

@@ -85,6 +85,11 @@ pub(super) const KEYS: &[Key] = &[
         |c| c.ping_host.clone()
     ),
     key!(
+        "snitch_host",
+        |c, t| host(t).map(|v| c.snitch_host = Some(v)),
+        |c| c.snitch_host.clone()
+    ),
+    key!(
         "trusted_proxies",
         |c, t| proxies(t).map(|v| c.trusted_proxies = v),
         |c| shown_proxies(&c.trusted_proxies),

@@ -52,6 +52,8 @@ pub struct Overrides {
     pub public_url: Option<String>,
     /// `--ping-host`.
     pub ping_host: Option<String>,
+    /// `--snitch-host`.
+    pub snitch_host: Option<String>,
     /// `--report-to`.
     pub report_to: Option<String>,
     /// `--log-format`.
@@ -61,13 +63,14 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 8] {
+    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 9] {
         [
             ("--listen", "listen", self.listen.as_deref()),
             ("--database", "database", self.database.as_deref()),
             ("--roles", "roles", self.roles.as_deref()),
             ("--public-url", "public_url", self.public_url.as_deref()),
             ("--ping-host", "ping_host", self.ping_host.as_deref()),
+            ("--snitch-host", "snitch_host", self.snitch_host.as_deref()),
             ("--report-to", "report_to", self.report_to.as_deref()),
             ("--log-format", "log.format", self.log_format.as_deref()),
             ("--log-level", "log.level", self.log_level.as_deref()),

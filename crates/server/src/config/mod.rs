@@ -35,6 +35,8 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// The host whose every path may be a signal (`https://ping.example.org/UUID`).
     pub ping_host: Option<String>,
+    /// The host whose paths are those of Dead Man's Snitch (`https://snitch.example.org/UUID?s=0`).
+    pub snitch_host: Option<String>,
     /// Who may say which client they forward for.
     pub trusted_proxies: TrustedProxies,
     /// Who may create an account by themselves.
@@ -213,6 +215,7 @@ impl Config {
             roles: Roles::ALL,
             data_folder: None,
             ping_host: None,
+            snitch_host: None,
             trusted_proxies: TrustedProxies::default(),
             sign_up: SignUp::Closed,
             sign_in_header: None,

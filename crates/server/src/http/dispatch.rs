@@ -80,10 +80,12 @@ impl App {
             .headers()
             .get(HOST)
             .and_then(|host| host.to_str().ok());
-        if let Some(tail) = self.forms.tail(host.or(request.uri().host()), path) {
+        let host = host.or(request.uri().host());
+        if let Some((dialect, tail)) = self.forms.place(host, path) {
             let tail_at = path.len() - tail.len();
             let (head, body) = request.into_parts();
-            return self.ingest.answer(head, tail_at, address, body).await;
+            let place = (dialect, tail_at);
+            return self.ingest.answer(head, place, address, body).await;
         }
         let by_proxy = client::is_trusted(peer, &self.trusted);
         self.route(Client { address, by_proxy }, request).await

@@ -138,6 +138,25 @@ impl Answers {
     }
 }
 
+/// The same answer as Uptime Kuma's clients know it: JSON that says `ok`, or what is wrong.
+pub(super) fn for_uptime_kuma(response: Response<Body>, outcome: &str) -> Response<Body> {
+    let is_ok = response.status().is_success();
+    let message = match outcome {
+        "unknown" => "Monitor not found or not active.",
+        "refused" | "too_fast" => "It cannot be stored now, try again.",
+        _ => "This is not a push URL that can be understood.",
+    };
+    let json = if is_ok {
+        serde_json::json!({"ok": true})
+    } else {
+        serde_json::json!({"ok": false, "msg": message})
+    };
+    let (mut head, _) = response.into_parts();
+    let media_type = HeaderValue::from_static("application/json");
+    head.headers.insert(CONTENT_TYPE, media_type);
+    Response::from_parts(head, Body::from(json.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,23 @@ pub(super) struct SignalBody {
     pub(super) reading: Option<Box<Reading>>,
 }
 
+impl SignalBody {
+    /// A message that came in a URL in place of a body: it is no output of a run, and nothing is read from it.
+    pub(super) fn of_message(message: Option<String>, kept_bytes: usize) -> Self {
+        let Some(message) = message else {
+            return Self::default();
+        };
+        let mut kept = message.into_bytes();
+        let bytes = kept.len() as u64;
+        kept.truncate(kept_bytes);
+        Self {
+            kept: Some(kept),
+            bytes,
+            ..Self::default()
+        }
+    }
+}
+
 /// Whether a body is the output of a run that ended, and with which exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyOf {

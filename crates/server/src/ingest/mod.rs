@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 pub mod client;
+pub mod dialect;
 mod query;
 mod text;
 pub mod url;
@@ -32,6 +33,7 @@ use crate::node::{Arriving, NodeHandle};
 use crate::random;
 use answer::Answers;
 use body::{BodyLimits, BodyOf, SignalBody};
+use dialect::{Dialect, Spoken};
 use url::{Forms, SignalUrl, UrlTarget};
 
 /// How much memory the bodies of signals that are still arriving may hold at once, in all. Beyond it, signals
@@ -72,11 +74,11 @@ impl Ingest {
         }
     }
 
-    /// Answers a request to a signal URL, whose tail stands from byte `tail_at` of its path on.
+    /// Answers a request to a signal URL of a dialect, whose tail stands from byte `tail_at` of its path on.
     pub async fn answer<B>(
         &self,
         head: Parts,
-        tail_at: usize,
+        (dialect, tail_at): (Dialect, usize),
         client: Option<IpAddr>,
         body: B,
     ) -> Response<Body>
@@ -92,14 +94,16 @@ impl Ingest {
             _ => return self.answers.method(),
         };
         let began = tokio::time::Instant::now();
-        let url = url::parse_tail(&head.uri.path()[tail_at..], head.uri.query());
-        let (response, outcome) = match url {
+        let spoken = dialect::parse(dialect, &head.uri.path()[tail_at..], head.uri.query());
+        let (response, outcome) = match spoken {
             Err(problem) => self.answers.problem(&problem),
-            Ok(url) if body.is_end_stream() => {
-                let arrival = arrival(url, method, &head.headers, client, SignalBody::default());
+            Ok(Spoken { url, message }) if body.is_end_stream() => {
+                let body = SignalBody::of_message(message, self.limits.kept_bytes);
+                let arrival = arrival(url, method, &head.headers, client, body);
                 self.answers.of(self.node.signal(arrival).await)
             }
-            Ok(url) => {
+            // What the body says is more than a message.
+            Ok(Spoken { url, .. }) => {
                 // On its own task: when the client goes away in the middle of its body, the connection and
                 // all that runs on it is dropped, but what the URL said still counts.
                 let ingest = self.clone();
@@ -117,6 +121,26 @@ impl Ingest {
                 }
             }
         };
+        self.count(outcome);
+        let waited = began.elapsed().as_secs_f64();
+        self.metrics.signal_seconds.observe(waited);
+        match dialect {
+            Dialect::UptimeKuma => answer::for_uptime_kuma(response, outcome),
+            _ => response,
+        }
+    }
+
+    /// Records a signal that another way than its URL told, without a body.
+    pub(crate) async fn record(
+        &self,
+        url: SignalUrl,
+        method: &'static str,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Response<Body> {
+        let began = tokio::time::Instant::now();
+        let arrival = arrival(url, method, headers, client, SignalBody::default());
+        let (response, outcome) = self.answers.of(self.node.signal(arrival).await);
         self.count(outcome);
         let waited = began.elapsed().as_secs_f64();
         self.metrics.signal_seconds.observe(waited);
@@ -249,5 +273,6 @@ pub fn forms(config: &Config) -> Forms {
     Forms {
         prefix: config.public_url.prefix().to_owned(),
         ping_host: config.ping_host.clone(),
+        snitch_host: config.snitch_host.clone(),
     }
 }

@@ -66,7 +66,8 @@ impl SignalQuery {
         Ok(found)
     }
 
-    fn metric(&mut self, pair: Option<(&str, &str)>) {
+    /// Takes a metric in, where it is one and there is room for it.
+    pub(super) fn metric(&mut self, pair: Option<(&str, &str)>) {
         let read =
             |(name, value): (&str, &str)| Metric::new(name.trim(), value.trim().parse().ok()?);
         if self.metrics.len() < METRICS_MAX {

@@ -79,6 +79,8 @@ pub struct Forms {
     pub prefix: String,
     /// The host whose every path may be a signal.
     pub ping_host: Option<String>,
+    /// The host whose paths are those of Dead Man's Snitch.
+    pub snitch_host: Option<String>,
 }
 
 impl Forms {
@@ -117,7 +119,7 @@ pub fn parse(path: &str, query: Option<&str>) -> Result<SignalUrl, UrlProblem> {
 
 /// What a signal URL says, from its tail on.
 pub fn parse_tail(tail: &str, query: Option<&str>) -> Result<SignalUrl, UrlProblem> {
-    let (target, action) = target(tail)?;
+    let (target, action) = target(tail, false)?;
     let (kind, exit_code) = match action {
         Some(action) => parse_action(&action)?,
         None => (SignalKind::Success, None),
@@ -132,11 +134,20 @@ pub fn parse_tail(tail: &str, query: Option<&str>) -> Result<SignalUrl, UrlProbl
     })
 }
 
-fn target(tail: &str) -> Result<(UrlTarget, Option<Cow<'_, str>>), UrlProblem> {
+/// Whom a tail names, and what stands behind that. `undashed`: an id may stand without its dashes.
+pub(super) fn target(
+    tail: &str,
+    undashed: bool,
+) -> Result<(UrlTarget, Option<Cow<'_, str>>), UrlProblem> {
     let mut segments = tail.strip_suffix('/').unwrap_or(tail).split('/');
     let mut next = || segments.next().map(|segment| decoded(segment, false));
     let first = next().unwrap_or_default();
-    let found = match uuid(&first) {
+    let id = if undashed {
+        any_uuid(&first)
+    } else {
+        uuid(&first)
+    };
+    let found = match id {
         Some(id) => (UrlTarget::Id(HeartbeatId(id)), next()),
         None if is_ping_key(&first) => {
             let slug = next().ok_or(UrlProblem::NotFound)?;
@@ -158,7 +169,8 @@ fn target(tail: &str) -> Result<(UrlTarget, Option<Cow<'_, str>>), UrlProblem> {
     }
 }
 
-fn parse_action(action: &str) -> Result<(SignalKind, Option<u8>), UrlProblem> {
+/// What an ending of the path says.
+pub(super) fn parse_action(action: &str) -> Result<(SignalKind, Option<u8>), UrlProblem> {
     match action {
         "start" => Ok((SignalKind::Start, None)),
         "fail" => Ok((SignalKind::Fail, None)),
@@ -184,7 +196,18 @@ pub(super) fn uuid(text: &str) -> Option<Uuid> {
         .flatten()
 }
 
-fn check_slug(slug: &str) -> Result<(), UrlProblem> {
+/// The same, or without dashes.
+pub(super) fn any_uuid(text: &str) -> Option<Uuid> {
+    const UNDASHED_CHARS: usize = 32;
+    let undashed = || {
+        Uuid::try_parse(text)
+            .ok()
+            .filter(|_| text.len() == UNDASHED_CHARS)
+    };
+    uuid(text).or_else(undashed)
+}
+
+pub(super) fn check_slug(slug: &str) -> Result<(), UrlProblem> {
     let fits =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     match slug {
@@ -194,12 +217,12 @@ fn check_slug(slug: &str) -> Result<(), UrlProblem> {
     }
 }
 
-fn is_ping_key(text: &str) -> bool {
+pub(crate) fn is_ping_key(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (1..=PING_KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
-fn is_host(host: &str, ping_host: &str) -> bool {
+pub(super) fn is_host(host: &str, ping_host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

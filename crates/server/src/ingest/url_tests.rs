@@ -180,7 +180,7 @@ fn paths_that_are_no_signals() {
 fn a_path_prefix_may_be_there_or_not() {
     let forms = Forms {
         prefix: "/beats".to_owned(),
-        ping_host: None,
+        ..Forms::default()
     };
     assert_eq!(forms.tail(None, "/beats/ping/x"), Some("x"));
     assert_eq!(forms.tail(None, "/ping/x"), Some("x"));
@@ -194,8 +194,8 @@ fn a_path_prefix_may_be_there_or_not() {
 #[test]
 fn on_a_ping_host_the_bare_form_is_a_signal() {
     let forms = Forms {
-        prefix: String::new(),
         ping_host: Some("ping.example.org".to_owned()),
+        ..Forms::default()
     };
     let bare = format!("/{ID}/start");
     for host in [
@@ -230,8 +230,8 @@ fn on_a_ping_host_the_bare_form_is_a_signal() {
         assert_eq!(forms.tail(Some("ping.example.org"), path), None, "{path}");
     }
     let with_port = Forms {
-        prefix: String::new(),
         ping_host: Some("localhost:8787".to_owned()),
+        ..Forms::default()
     };
     assert!(with_port.tail(Some("localhost:8787"), &bare).is_some());
     assert!(with_port.tail(Some("localhost"), &bare).is_none());

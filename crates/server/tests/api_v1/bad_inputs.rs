@@ -183,6 +183,14 @@ fn wrong_fields() -> Vec<Bad> {
         ("rules", json!({})),
         ("rules", json!(null)),
         ("rules", json!("")),
+        ("keywords", json!([])),
+        ("keywords.in", json!({"in": {}})),
+        ("keywords.in[0]", json!({"in": ["header"]})),
+        ("keywords.failure[0]", json!({"in": [], "failure": [1]})),
+        (
+            "keywords",
+            json!({"in": ["body"], "failure": ["x".repeat(2_001)]}),
+        ),
         ("channels", json!("none")),
         ("channels", json!(null)),
         ("channels", json!(["hook"])),
@@ -201,7 +209,7 @@ fn wrong_fields() -> Vec<Bad> {
         ("", json!(1)),
         ("a\u{0}b", json!(1)),
     ] {
-        let sent = field.split('[').next().unwrap();
+        let sent = field.split(['[', '.']).next().unwrap();
         let mut new = json!({"name": "x"});
         new[sent] = value.clone();
         let edit = json!({sent: value});

@@ -21,7 +21,7 @@ async fn a_heartbeat_needs_only_a_name() {
         "schedule": {"every": 86400}, "grace": 3600, "max_run_time": null, "failure_threshold": 1,
         "recovery_threshold": 1, "warning_codes": [], "manual_resume": false,
         "remind_never_started": true, "repeat_after": null, "post_only": false, "rules": [],
-        "channels": "all", "status": "new", "running_since": null,
+        "keywords": null, "channels": "all", "status": "new", "running_since": null,
         "expected_at": made["expected_at"], "deadline": null, "last_signal_at": null,
         "last_success_at": null, "last_run": null, "incident_id": null,
         "ping_url": format!("{PUBLIC_URL}/api/heartbeat/{id}"), "created_at": made["created_at"],
@@ -51,6 +51,8 @@ async fn everything_may_be_said_at_once_and_changed_one_by_one() {
         "max_run_time": 7200, "failure_threshold": 2, "recovery_threshold": 3,
         "warning_codes": [3, 24, 3], "manual_resume": true, "remind_never_started": false,
         "repeat_after": 900, "post_only": true, "rules": [], "channels": [channel, channel],
+        "keywords": {"start": ["begin"], "success": [], "failure": ["ERROR", "x y"], "in": ["body", "mail_body"],
+            "otherwise": "fail"},
     });
     let made = api.post("/heartbeats", all.clone()).await.is(201);
     let mut expected = all;
@@ -81,6 +83,11 @@ async fn everything_may_be_said_at_once_and_changed_one_by_one() {
         ("remind_never_started", json!(true)),
         ("repeat_after", json!(null)),
         ("post_only", json!(false)),
+        ("keywords", json!(null)),
+        (
+            "keywords",
+            json!({"start": [], "success": ["ok"], "failure": [], "in": ["body"], "otherwise": "ignore"}),
+        ),
         ("channels", json!([])),
         ("channels", json!("all")),
     ] {

@@ -5,6 +5,7 @@ mod admin;
 mod adversaries;
 mod anything;
 mod browser;
+mod dialects;
 mod heartbeat_page;
 mod list_page;
 mod live_page;

@@ -263,7 +263,7 @@ fn codes_stay_what_they_are_in_files_that_exist() {
         ]
     );
     assert_eq!(
-        [0, 1, 2, 3, 4]
+        [0, 1, 2, 3, 4, 5]
             .map(ignored)
             .map(|it| it.map(IgnoredBecause::as_str)),
         [
@@ -271,6 +271,7 @@ fn codes_stay_what_they_are_in_files_that_exist() {
             Some("method"),
             Some("previewer"),
             Some("out_of_order"),
+            Some("keywords"),
             None
         ]
     );

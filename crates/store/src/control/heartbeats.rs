@@ -1,6 +1,6 @@
 //! Heartbeats: what a person sees and edits, read together with the state that signals change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use nightbeat_domain::{HeartbeatId, ProjectId, Settings, State, Status, UnixMicros};
@@ -218,6 +218,43 @@ pub fn by_slug(sql: &mut dyn Sql, project: ProjectId, slug: &str) -> Result<BySl
     })
 }
 
+/// The first of the project's heartbeats, the oldest first, whose id `is` the one: for what is made of an id
+/// and cannot be looked up.
+pub fn find_id(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    is: impl Fn(HeartbeatId) -> bool,
+) -> Result<Option<HeartbeatId>> {
+    let mut after = Cursor::FIRST;
+    loop {
+        let rows = sql.query(
+            "SELECT heartbeat.created_at, heartbeat.id FROM heartbeat
+             WHERE heartbeat.project = $1 AND (heartbeat.created_at, heartbeat.id) > ($2, $3)
+             ORDER BY heartbeat.created_at, heartbeat.id LIMIT $4",
+            &[
+                project.into(),
+                after.number.into(),
+                after.id.into(),
+                i64::from(PageRequest::ITEMS_MAX).into(),
+            ],
+        )?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        let last: (i64, HeartbeatId) = (last.get(0)?, last.get(1)?);
+        after = Cursor {
+            number: last.0,
+            id: last.1.0,
+        };
+        for row in &rows {
+            let id = row.get(1)?;
+            if is(id) {
+                return Ok(Some(id));
+            }
+        }
+    }
+}
+
 /// The project's heartbeats that the filter lets through, the oldest first. `now` decides who is late.
 pub fn list(
     sql: &mut dyn Sql,
@@ -299,6 +336,25 @@ fn has_status(query: &mut Query, status: Status, now: UnixMicros) -> String {
             phase(Phase::Warning)
         ),
     }
+}
+
+/// Every tag of the project's heartbeats, once, in their order.
+pub fn tags(sql: &mut dyn Sql, project: ProjectId) -> Result<BTreeSet<String>> {
+    const COLUMNS: [&str; 1] = ["heartbeat.tags"];
+    let rows = sql.query(
+        "SELECT DISTINCT heartbeat.tags FROM heartbeat WHERE heartbeat.project = $1",
+        &[project.into()],
+    )?;
+    let mut tags = BTreeSet::new();
+    for row in &rows {
+        let list: Vec<String> = match Fields::new(&COLUMNS, row).json("heartbeat.tags") {
+            // One broken row hides no other.
+            Err(StoreError::Broken(_)) => continue,
+            read => read?,
+        };
+        tags.extend(list);
+    }
+    Ok(tags)
 }
 
 /// How many heartbeats the project has.

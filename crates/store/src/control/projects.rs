@@ -95,6 +95,24 @@ pub fn set_ping_key(sql: &mut dyn Sql, id: ProjectId, ping_key: &str) -> Result<
     Ok(changed > 0)
 }
 
+/// The secret that signs the links of a project's badges; `None` until there is one, or where there is no
+/// such project.
+pub fn badge_key(sql: &mut dyn Sql, id: ProjectId) -> Result<Option<String>> {
+    let query = "SELECT project.badge_key FROM project WHERE project.id = $1";
+    sql.first(query, &[id.into()])?
+        .map_or(Ok(None), |row| row.get(0))
+}
+
+/// Gives a project another such secret: every link that was signed with the old one ends. Whether there is
+/// such a project.
+pub fn set_badge_key(sql: &mut dyn Sql, id: ProjectId, badge_key: &str) -> Result<bool> {
+    let changed = sql.execute(
+        "UPDATE project SET badge_key = $2 WHERE id = $1",
+        &[id.into(), badge_key.into()],
+    )?;
+    Ok(changed > 0)
+}
+
 /// All projects of this server, the oldest first: for its administrator, not for a tenant.
 pub fn list(sql: &mut dyn Sql, page: &PageRequest) -> Result<Page<Project>> {
     let after = page.after().unwrap_or(Cursor::FIRST);

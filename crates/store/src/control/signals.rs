@@ -6,6 +6,7 @@ use nightbeat_domain::{HeartbeatId, IgnoredBecause, ProjectId, RunId, SignalKind
 
 use super::chain::Chain;
 use super::page::{Page, PageRequest};
+use super::query::select;
 use crate::Result;
 use crate::codec;
 use crate::fields::Fields;
@@ -62,6 +63,27 @@ const COLUMNS: [&str; 14] = [
     "signal.body_bytes",
 ];
 
+const SLIM_COLUMNS: [&str; 12] = [
+    "signal.id",
+    "signal.previous",
+    "signal.kind",
+    "signal.received_at",
+    "signal.happened_at",
+    "signal.rid",
+    "signal.exit_code",
+    "signal.ignored",
+    "signal.method",
+    "signal.source",
+    "signal.user_agent",
+    "signal.body_bytes",
+];
+
+const CHAIN_WITHOUT_BODIES: Chain = Chain {
+    columns: &SLIM_COLUMNS,
+    bytes: "0",
+    ..CHAIN
+};
+
 pub(super) const CHAIN: Chain = Chain {
     table: "signal",
     head: "newest_signal",
@@ -81,8 +103,45 @@ pub fn list(
     CHAIN.page(sql, (project, heartbeat), page, read)
 }
 
+/// The same without bodies and metrics, so that no page is shorter; whether there was a body is told by
+/// [`Signal::body_bytes`].
+pub fn list_without_bodies(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    heartbeat: HeartbeatId,
+    page: &PageRequest,
+) -> Result<Option<Page<Signal>>> {
+    CHAIN_WITHOUT_BODIES.page(sql, (project, heartbeat), page, |row| {
+        read_slim(&Fields::new(&SLIM_COLUMNS, row))
+    })
+}
+
+/// The signal with this number of the project's heartbeat.
+pub fn get(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    heartbeat: HeartbeatId,
+    id: i64,
+) -> Result<Option<Signal>> {
+    let query = select(
+        &COLUMNS,
+        "FROM signal JOIN heartbeat ON heartbeat.id = signal.heartbeat
+         WHERE signal.id = $1 AND signal.heartbeat = $2 AND heartbeat.project = $3",
+    );
+    let row = sql.first(&query, &[id.into(), heartbeat.into(), project.into()])?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Signal> {
     let fields = Fields::new(&COLUMNS, row);
+    Ok(Signal {
+        metrics: fields.json_or_null("signal.metrics")?.unwrap_or_default(),
+        body: fields.get("signal.body")?,
+        ..read_slim(&fields)?
+    })
+}
+
+fn read_slim(fields: &Fields<'_>) -> Result<Signal> {
     let received_at = fields.get("signal.received_at")?;
     let happened_at: Option<UnixMicros> = fields.get("signal.happened_at")?;
     Ok(Signal {
@@ -96,8 +155,8 @@ fn read(row: &Row) -> Result<Signal> {
         method: fields.get("signal.method")?,
         source: fields.get("signal.source")?,
         user_agent: fields.get("signal.user_agent")?,
-        metrics: fields.json_or_null("signal.metrics")?.unwrap_or_default(),
-        body: fields.get("signal.body")?,
+        metrics: BTreeMap::new(),
+        body: None,
         body_bytes: fields.get("signal.body_bytes")?,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nightbeat_domain::{
-    FinishedRun, Gap, HeartbeatId, IgnoredBecause, Settings, State, UnixMicros,
+    FinishedRun, Gap, HeartbeatId, IgnoredBecause, Settings, SignalKind, State, UnixMicros,
 };
 
 use super::Renewed;
@@ -22,6 +22,15 @@ pub(crate) struct Loaded {
     /// When it is looked at next, as stored before.
     pub(crate) wake_before: Option<UnixMicros>,
     pub(crate) changed: bool,
+}
+
+/// What a signal was taken for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TakenFor {
+    /// What it says: its heartbeat's keywords may have made it another thing than its URL did.
+    pub(crate) kind: SignalKind,
+    /// Why it did not count; `None`: it counted.
+    pub(crate) ignored: Option<IgnoredBecause>,
 }
 
 /// What a transaction is told as it begins.
@@ -75,7 +84,7 @@ pub(crate) trait Rows {
         row: i64,
         heartbeat: HeartbeatId,
         arrival: &Arrival,
-        ignored: Option<IgnoredBecause>,
+        taken_for: TakenFor,
         previous: Option<i64>,
     ) -> Result<()>;
 

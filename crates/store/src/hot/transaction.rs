@@ -11,7 +11,7 @@ use nightbeat_domain::{
 };
 
 use super::Done;
-use super::engine::{Loaded, Opening, Rows};
+use super::engine::{Loaded, Opening, Rows, TakenFor};
 use super::memory::Shared;
 use crate::broken::{self, Marker};
 use crate::codec::{self, short};
@@ -116,7 +116,10 @@ impl<'t, 'm> Hot<'t, 'm> {
             signal_row,
             heartbeat,
             arrival,
-            observed.ignored,
+            TakenFor {
+                kind: signal.kind,
+                ignored: observed.ignored,
+            },
             loaded.newest_signal,
         )?;
         loaded.newest_signal = Some(signal_row);
@@ -125,8 +128,8 @@ impl<'t, 'm> Hot<'t, 'm> {
         Ok(observed.ignored)
     }
 
-    /// The signal, with what the heartbeat's own settings make of it: whether it counts, and which rules its
-    /// run does not keep.
+    /// The signal, with what the heartbeat's own settings make of it: what it says, whether it counts, and
+    /// which rules its run does not keep.
     fn weighed<'a>(
         &mut self,
         heartbeat: HeartbeatId,
@@ -136,8 +139,9 @@ impl<'t, 'm> Hot<'t, 'm> {
         let Some(loaded) = self.loaded.get(&heartbeat).and_then(Option::as_ref) else {
             return Ok(signal);
         };
-        if loaded.settings.post_only && arrival.method != "POST" && signal.ignored.is_none() {
-            signal.to_mut().ignored = Some(IgnoredBecause::Method);
+        let body = arrival.body.as_deref();
+        if let Some(meaning) = loaded.settings.meaning(&signal, arrival.method, body) {
+            signal.to_mut().taken_for(meaning);
         }
         if !work::is_judged(&loaded.settings, &loaded.state, &signal) {
             return Ok(signal);

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause};
+use nightbeat_domain::{FinishedRun, HeartbeatId};
 use tokio_postgres::types::ToSql;
 
 use super::portable::Portable;
 use super::rows::key;
 use crate::codec::{Columns, ignored_code, kind_code, metrics_json, outcome_code, work_json};
-use crate::hot::Loaded;
+use crate::hot::{Loaded, TakenFor};
 use crate::{Arrival, Result};
 
 /// The parameters of a statement.
@@ -75,7 +75,7 @@ impl Signals {
         row: i64,
         heartbeat: HeartbeatId,
         arrival: &Arrival,
-        ignored: Option<IgnoredBecause>,
+        taken_for: TakenFor,
         previous: Option<i64>,
     ) -> Result<()> {
         let signal = &arrival.signal;
@@ -84,14 +84,14 @@ impl Signals {
         self.id.push(row);
         self.previous.push(previous);
         self.heartbeat.push(key(heartbeat));
-        self.kind.push(kind_code(signal.kind));
+        self.kind.push(kind_code(taken_for.kind));
         self.received_at.push(signal.received_at.0);
         self.happened_at
             .push((happened_at != signal.received_at).then_some(happened_at.0));
         self.rid
             .push(signal.rid.as_ref().map(|rid| rid.0.as_bytes().to_vec()));
         self.exit_code.push(signal.exit_code.map(i64::from));
-        self.ignored.push(ignored.map(ignored_code));
+        self.ignored.push(taken_for.ignored.map(ignored_code));
         self.method.push(text(arrival.method));
         self.source.push(text(&arrival.source));
         self.user_agent.push(text(&arrival.user_agent));

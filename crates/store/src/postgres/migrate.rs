@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         version: 1,
         name: "first",
@@ -61,6 +61,11 @@ const MIGRATIONS: [Migration; 7] = [
         version: 7,
         name: "external_identity",
         sql: include_str!("../migrations/postgres/0007_external_identity.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "badges",
+        sql: include_str!("../migrations/postgres/0008_badges.sql"),
     },
 ];
 

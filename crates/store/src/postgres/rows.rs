@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause, Settings, UnixMicros};
+use nightbeat_domain::{FinishedRun, HeartbeatId, Settings, UnixMicros};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::flush::{Runs, Signals, States};
 use super::portable::Portable;
 use crate::codec::{Columns, broken, short};
 use crate::control::settings;
-use crate::hot::{Loaded, Renewed, Rows, Shared};
+use crate::hot::{Loaded, Renewed, Rows, Shared, TakenFor};
 use crate::sql::Sql;
 use crate::{Arrival, Result};
 
@@ -164,11 +164,11 @@ impl Rows for PostgresRows<'_> {
         row: i64,
         heartbeat: HeartbeatId,
         arrival: &Arrival,
-        ignored: Option<IgnoredBecause>,
+        taken_for: TakenFor,
         previous: Option<i64>,
     ) -> Result<()> {
         self.signals
-            .push(row, heartbeat, arrival, ignored, previous)
+            .push(row, heartbeat, arrival, taken_for, previous)
     }
 
     fn insert_run(

@@ -1,14 +1,14 @@
 //! The rows of the hot path on SQLite. One writer, one connection: what a transaction reads, nobody else
 //! changes.
 
-use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause, UnixMicros};
+use nightbeat_domain::{FinishedRun, HeartbeatId, UnixMicros};
 use rusqlite::Connection;
 
 use super::portable::Portable;
 use super::rows;
 use super::writer::Writer;
 use crate::effects;
-use crate::hot::{Loaded, Memory, Opening, Renewed, Rows, Shared, Writes};
+use crate::hot::{Loaded, Memory, Opening, Renewed, Rows, Shared, TakenFor, Writes};
 use crate::sql::Sql;
 use crate::{Arrival, Result};
 
@@ -59,10 +59,17 @@ impl Rows for SqliteRows<'_> {
         row: i64,
         heartbeat: HeartbeatId,
         arrival: &Arrival,
-        ignored: Option<IgnoredBecause>,
+        taken_for: TakenFor,
         previous: Option<i64>,
     ) -> Result<()> {
-        rows::insert_signal(self.connection, row, heartbeat, arrival, ignored, previous)
+        rows::insert_signal(
+            self.connection,
+            row,
+            heartbeat,
+            arrival,
+            taken_for,
+            previous,
+        )
     }
 
     fn insert_run(

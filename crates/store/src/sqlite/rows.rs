@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nightbeat_domain::{FinishedRun, HeartbeatId, IgnoredBecause, Settings, UnixMicros};
+use nightbeat_domain::{FinishedRun, HeartbeatId, Settings, UnixMicros};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::portable::failed;
 use crate::codec::{
     Columns, broken, ignored_code, kind_code, metrics_json, outcome_code, short, work_json,
 };
-use crate::hot::{Loaded, Shared};
+use crate::hot::{Loaded, Shared, TakenFor};
 use crate::{Arrival, Result, StoreError, Watched};
 
 /// Everything that is to be watched.
@@ -162,7 +162,7 @@ pub(super) fn insert_signal(
     row: i64,
     heartbeat: HeartbeatId,
     arrival: &Arrival,
-    ignored: Option<IgnoredBecause>,
+    taken_for: TakenFor,
     previous: Option<i64>,
 ) -> Result<()> {
     let signal = &arrival.signal;
@@ -173,12 +173,12 @@ pub(super) fn insert_signal(
             row,
             previous,
             heartbeat.0.as_bytes().as_slice(),
-            kind_code(signal.kind),
+            kind_code(taken_for.kind),
             signal.received_at.0,
             (happened_at != signal.received_at).then_some(happened_at.0),
             signal.rid.as_ref().map(|rid| rid.0.as_bytes().as_slice()),
             signal.exit_code,
-            ignored.map(ignored_code),
+            taken_for.ignored.map(ignored_code),
             arrival.method,
             arrival.source,
             arrival.user_agent,

@@ -103,7 +103,7 @@ fn broken_settings_are_named(engine: Engine) {
 fn a_broken_signal_is_named(engine: Engine) {
     for (change, column) in [
         ("kind = 4", "kind"),
-        ("ignored = 4", "ignored"),
+        ("ignored = 5", "ignored"),
         ("exit_code = 256", "exit_code"),
         ("rid = $1", "rid"),
         ("metrics = '[]'", "metrics"),

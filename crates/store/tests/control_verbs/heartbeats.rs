@@ -21,8 +21,10 @@ on_each_engine!(
     a_strangers_channel_cannot_be_named,
     an_update_needs_the_version_that_it_is_based_on,
     a_removed_heartbeat_is_gone_at_once,
+    an_id_is_found_by_what_is_made_of_it,
     heartbeats_are_listed_by_age_a_page_at_a_time,
     a_list_is_filtered_by_tags,
+    the_tags_of_a_project_are_listed_once,
     a_list_is_filtered_by_text_and_slug,
     a_list_by_status_agrees_with_the_domain,
     all_filters_hold_together,
@@ -387,4 +389,43 @@ fn all_filters_hold_together(engine: Engine) {
     let page = heartbeats::list(&mut world.sql(), ALICE, &filter, at(0), &first_page(9)).unwrap();
     let ids: Vec<_> = page.items.iter().map(|it| it.id).collect();
     assert_eq!(ids, [heartbeat_id(1)]);
+}
+
+fn an_id_is_found_by_what_is_made_of_it(engine: Engine) {
+    let world = World::new(engine);
+    for number in 1..=1_001 {
+        world.heartbeat(number, &named(&format!("job-{number}")));
+    }
+    let find = |project, wanted| {
+        heartbeats::find_id(&mut world.sql(), project, |id| id == wanted).unwrap()
+    };
+    for number in [1, 500, 1_000, 1_001] {
+        let id = heartbeat_id(number);
+        assert_eq!(find(ALICE, id), Some(id), "{number}");
+        assert_eq!(find(MALLORY, id), None, "{number}");
+    }
+    assert_eq!(find(ALICE, heartbeat_id(1_002)), None);
+}
+
+fn the_tags_of_a_project_are_listed_once(engine: Engine) {
+    let world = World::new(engine);
+    for (number, tags) in [
+        (1, &["web", "prod"][..]),
+        (2, &["prod", "été"]),
+        (3, &[]),
+        (4, &["web", "prod"]),
+    ] {
+        let tags = tags.iter().map(ToString::to_string).collect();
+        world.heartbeat(
+            number,
+            &Details {
+                tags,
+                ..named("job")
+            },
+        );
+    }
+    let tags = |project| heartbeats::tags(&mut world.sql(), project).unwrap();
+    let found: Vec<String> = tags(ALICE).into_iter().collect();
+    assert_eq!(found, ["prod", "web", "été"]);
+    assert!(tags(MALLORY).is_empty());
 }

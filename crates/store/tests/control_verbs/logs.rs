@@ -11,6 +11,7 @@ use crate::world::{
 on_each_engine!(
     a_signal_comes_with_all_that_was_recorded,
     a_page_of_large_bodies_is_shorter,
+    without_bodies_no_page_is_shorter_and_one_signal_comes_with_its_body,
     a_heartbeat_without_signals_has_empty_lists,
     signals_are_listed_newest_first_a_page_at_a_time,
     a_list_ends_where_the_log_was_pruned,
@@ -162,6 +163,33 @@ fn a_page_of_large_bodies_is_shorter(engine: Engine) {
     let page = list(next_page(100, page.next));
     let ids: Vec<_> = page.items.iter().map(|signal| signal.id).collect();
     assert_eq!((ids, page.next), (vec![2, 1], None));
+}
+
+fn without_bodies_no_page_is_shorter_and_one_signal_comes_with_its_body(engine: Engine) {
+    let (world, odd, even) = interleaved(engine);
+    let body = vec![b'x'; PAGE_BODY_BYTES_MAX as usize / 2];
+    for id in 11..=14 {
+        world.signal(odd, id, Some(&body));
+    }
+    let page = signals::list_without_bodies(&mut world.sql(), ALICE, odd, &first_page(100));
+    let page = page.unwrap().unwrap();
+    let ids: Vec<_> = page.items.iter().map(|signal| signal.id).collect();
+    assert_eq!(
+        (ids, page.next),
+        (vec![14, 13, 12, 11, 9, 7, 5, 3, 1], None)
+    );
+    assert_eq!(page.items[0].body, None);
+    assert!(page.items[0].body_bytes.is_some() && page.items[4].body_bytes.is_none());
+
+    let get = |project, heartbeat, id| {
+        let found = signals::get(&mut world.sql(), project, heartbeat, id).unwrap();
+        found.map(|signal| (signal.id, signal.body))
+    };
+    assert_eq!(get(ALICE, odd, 14), Some((14, Some(body))));
+    assert_eq!(get(ALICE, odd, 9), Some((9, None)));
+    assert_eq!(get(ALICE, even, 9), None, "another heartbeat's");
+    assert_eq!(get(MALLORY, odd, 9), None, "another project's");
+    assert_eq!(get(ALICE, odd, 99), None);
 }
 
 fn runs_are_listed_newest_first_a_page_at_a_time(engine: Engine) {

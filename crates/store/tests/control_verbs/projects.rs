@@ -9,6 +9,7 @@ on_each_engine!(
     a_project_is_found_by_id_and_by_ping_key,
     two_projects_cannot_share_a_ping_key,
     a_new_ping_key_takes_the_place_of_the_old_one,
+    the_secret_of_badges_is_a_projects_own,
     name_and_fallback_channel_can_be_changed,
     a_strangers_channel_cannot_be_the_fallback,
     projects_are_listed_a_page_at_a_time,
@@ -83,4 +84,17 @@ fn projects_are_listed_a_page_at_a_time(engine: Engine) {
     let page = projects::list(&mut world.sql(), &next_page(1, page.next)).unwrap();
     assert_eq!(page.items[0].id, MALLORY);
     assert_eq!(page.next, None);
+}
+
+fn the_secret_of_badges_is_a_projects_own(engine: Engine) {
+    let world = World::new(engine);
+    let key = |id| projects::badge_key(&mut world.sql(), id).unwrap();
+    assert_eq!(key(ALICE), None);
+    assert!(projects::set_badge_key(&mut world.sql(), ALICE, "first").unwrap());
+    assert_eq!((key(ALICE).as_deref(), key(MALLORY)), (Some("first"), None));
+    assert!(projects::set_badge_key(&mut world.sql(), ALICE, "second").unwrap());
+    assert_eq!(key(ALICE).as_deref(), Some("second"));
+    let nobody = ProjectId(Uuid::from_u128(7));
+    assert!(!projects::set_badge_key(&mut world.sql(), nobody, "x").unwrap());
+    assert_eq!(key(nobody), None);
 }

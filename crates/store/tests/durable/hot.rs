@@ -1,6 +1,6 @@
 //! Signals in, judgements out: `Store::record` and `Store::elapse`.
 
-use nightbeat_domain::{Claim, IgnoredBecause, Phase, Settings, SignalKind};
+use nightbeat_domain::{Claim, IgnoredBecause, Keywords, Phase, Settings, SignalKind};
 use nightbeat_store::Recorded::{Broken, Counted, Duplicate, Ignored, Unknown};
 use nightbeat_store::control::{PageRequest, signals};
 use nightbeat_store::hot::Record;
@@ -16,6 +16,7 @@ on_each_engine!(
     a_batch_may_hold_several_signals_of_one_heartbeat,
     an_unknown_heartbeat_is_said_so_and_the_others_count,
     where_only_post_counts_other_methods_are_recorded_and_ignored,
+    words_in_a_body_say_what_a_signal_means_and_are_what_is_kept_of_it,
     a_gap_that_comes_with_a_judgement_counts_in_it,
     without_a_gap_the_same_silence_is_a_down,
     a_failure_opens_an_incident_and_tells_every_channel,
@@ -127,6 +128,59 @@ async fn where_only_post_counts_other_methods_are_recorded_and_ignored(engine: E
     assert_eq!(house.count("signal WHERE ignored IS NOT NULL"), 3);
     assert_eq!(house.record(vec![by("POST")]).await.recorded, [Counted]);
     assert_eq!(house.state(id).await.phase, Phase::Up);
+}
+
+async fn words_in_a_body_say_what_a_signal_means_and_are_what_is_kept_of_it(engine: Engine) {
+    let house = House::on(engine).await;
+    let word = |word: &str| vec![word.to_owned()];
+    let keywords = Keywords {
+        start: word("begin"),
+        success: word("done"),
+        failure: word("ERROR"),
+        in_body: true,
+        ..Keywords::default()
+    };
+    let settings = Settings {
+        keywords: Some(Box::new(keywords)),
+        ..hourly()
+    };
+    let id = house.heartbeat(1, &settings).await;
+    let with = |kind, body: &str| Arrival {
+        body: Some(body.as_bytes().to_vec()),
+        body_bytes: body.len() as u64,
+        ..signal(id, kind, START)
+    };
+    for (sent, body, recorded, phase, kept) in [
+        (
+            SignalKind::Success,
+            "what",
+            Ignored(IgnoredBecause::Keywords),
+            Phase::New,
+            0,
+        ),
+        (SignalKind::Success, "begin", Counted, Phase::New, 1),
+        (SignalKind::Fail, "done", Counted, Phase::Up, 0),
+        (
+            SignalKind::Success,
+            "done, with an ERROR",
+            Counted,
+            Phase::Down,
+            2,
+        ),
+        (SignalKind::Log, "done", Counted, Phase::Up, 0),
+    ] {
+        let done = house.record(vec![with(sent, body)]).await;
+        assert_eq!(done.recorded, [recorded], "{body}");
+        assert_eq!(house.state(id).await.phase, phase, "{body}");
+        let newest = format!("signal WHERE kind = {kept} AND id = (SELECT max(id) FROM signal)");
+        assert_eq!(house.count(&newest), 1, "{body}");
+    }
+    let done = house.record(vec![success(id, START)]).await;
+    assert_eq!(
+        done.recorded,
+        [Ignored(IgnoredBecause::Keywords)],
+        "no body, no word"
+    );
 }
 
 async fn a_gap_that_comes_with_a_judgement_counts_in_it(engine: Engine) {

@@ -84,7 +84,8 @@ async fn nodes_may_start_on_an_empty_database_at_once() {
             vec![text("4"), text("accounts")],
             vec![text("5"), text("second_step")],
             vec![text("6"), text("passkeys")],
-            vec![text("7"), text("external_identity")]
+            vec![text("7"), text("external_identity")],
+            vec![text("8"), text("badges")],
         ]
     );
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 /// What a `PATCH` says of a field that may be empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::api) enum Change<T> {
+pub(crate) enum Change<T> {
     /// Nothing: it is not named.
     #[default]
     Keep,
@@ -16,7 +16,7 @@ pub(in crate::api) enum Change<T> {
 
 impl<T> Change<T> {
     /// What `old` becomes.
-    pub(in crate::api) fn of(self, old: Option<T>) -> Option<T> {
+    pub(crate) fn of(self, old: Option<T>) -> Option<T> {
         match self {
             Self::Keep => old,
             Self::Clear => None,
@@ -25,7 +25,7 @@ impl<T> Change<T> {
     }
 
     /// The same change of another type.
-    pub(in crate::api) fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+    pub(crate) fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Self::Keep => Change::Keep,
             Self::Clear => Change::Clear,

@@ -31,6 +31,46 @@ pub(in crate::api) struct Channel {
     health: Health,
 }
 
+/// A page of channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ChannelList {
+    /// The items.
+    items: Vec<Channel>,
+    /// Where the next page begins; `null` on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// The same in Healthchecks' words, for its clients: some of them leave out the slash that makes the
+    /// difference.
+    channels: Vec<ChannelName>,
+}
+
+/// A channel, in Healthchecks' words.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChannelName {
+    /// Its id.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// Its kind in the catalogue.
+    kind: String,
+}
+
+impl ChannelList {
+    /// These channels, and where the next page begins.
+    pub(in crate::api) fn new(items: Vec<Channel>, next_cursor: Option<String>) -> Self {
+        let names = items.iter().map(|channel| ChannelName {
+            id: channel.id,
+            name: channel.name.clone(),
+            kind: channel.kind.clone(),
+        });
+        Self {
+            channels: names.collect(),
+            items,
+            next_cursor,
+        }
+    }
+}
+
 /// How a channel fares.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {

@@ -10,6 +10,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use super::keywords::Keywords;
 use super::routing::Channels;
 use super::run::Outcome;
 use super::schedule::Schedule;
@@ -65,6 +66,9 @@ pub(in crate::api) struct Heartbeat {
     post_only: bool,
     /// What must hold for a run to be ok, each a rule such as `files_total > 0`.
     rules: Vec<String>,
+    /// Words in what it sends that say what a signal means; `null`: only the URL does.
+    #[schema(required)]
+    keywords: Option<Keywords>,
     /// Where its alerts go.
     channels: Channels,
     /// What it is now.
@@ -138,73 +142,77 @@ pub(in crate::api) enum Status {
 }
 
 /// What may be set on a heartbeat. Only what is named changes.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct HeartbeatEdit {
+pub(crate) struct HeartbeatEdit {
     /// Its name.
     #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 200, nullable = false)]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What stands for it in URLs, once in a project. A new heartbeat gets it from its name.
     #[serde(default, deserialize_with = "given")]
     #[schema(pattern = "^[a-z0-9_-]{1,100}$", nullable = false)]
-    pub(in crate::api) slug: Option<String>,
+    pub(crate) slug: Option<String>,
     /// Anything worth knowing about it.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 10_000, nullable = false)]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Its tags.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_items = 50, nullable = false)]
-    tags: Option<Vec<String>>,
+    pub(crate) tags: Option<Vec<String>>,
     /// When a success is expected; every day where it is not set.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    schedule: Option<Schedule>,
+    pub(crate) schedule: Option<Schedule>,
     /// How long after *expected at* the success may come, in seconds; an hour where it is not set.
     #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 315_360_000, nullable = false)]
-    grace: Option<u64>,
+    pub(crate) grace: Option<u64>,
     /// How long a run may last, in seconds; `null`: as long as the grace.
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
-    max_run_time: Change<u64>,
+    pub(crate) max_run_time: Change<u64>,
     /// Misses or failures in a row before an incident opens.
     #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
-    failure_threshold: Option<u32>,
+    pub(crate) failure_threshold: Option<u32>,
     /// Successes in a row before it closes.
     #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
-    recovery_threshold: Option<u32>,
+    pub(crate) recovery_threshold: Option<u32>,
     /// Exit codes that are warnings, not failures: 1 to 255.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_items = 255, nullable = false)]
-    warning_codes: Option<Vec<u8>>,
+    pub(crate) warning_codes: Option<Vec<u8>>,
     /// Once paused, a signal does not resume it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    manual_resume: Option<bool>,
+    pub(crate) manual_resume: Option<bool>,
     /// Send one reminder when no signal ever came.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    remind_never_started: Option<bool>,
+    pub(crate) remind_never_started: Option<bool>,
     /// While it is down, alert again this often, in seconds; `null`: never.
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 315_360_000)]
-    repeat_after: Change<u64>,
+    pub(crate) repeat_after: Change<u64>,
     /// Count only signals sent with POST.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    post_only: Option<bool>,
+    pub(crate) post_only: Option<bool>,
     /// What must hold for a run to be ok, each a rule such as `files_total > 0`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    rules: Option<Vec<String>>,
+    pub(crate) rules: Option<Vec<String>>,
+    /// Words in what it sends that say what a signal means; `null`: only the URL does.
+    #[serde(default)]
+    #[schema(value_type = Option<Keywords>)]
+    pub(crate) keywords: Change<Keywords>,
     /// Where its alerts go.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    channels: Option<Channels>,
+    pub(crate) channels: Option<Channels>,
 }
 
 /// A heartbeat that is to be: what may be set on it, and its name must be.
@@ -236,7 +244,7 @@ impl ToSchema for NewHeartbeat {
 impl HeartbeatEdit {
     /// Whether this can be an edit of a heartbeat of which so much cannot be read. Nobody may get a schedule
     /// that they have not named.
-    pub(in crate::api) fn mends(&self, unreadable: &Unreadable) -> Result<(), Problem> {
+    pub(crate) fn mends(&self, unreadable: &Unreadable) -> Result<(), Problem> {
         if unreadable.settings && self.schedule.is_none() {
             return Err(Problem::field(
                 "schedule",
@@ -247,7 +255,7 @@ impl HeartbeatEdit {
     }
 
     /// The settings `old` with these changes.
-    pub(in crate::api) fn settings(&self, old: &Settings) -> Result<Settings, Problem> {
+    pub(crate) fn settings(&self, old: &Settings) -> Result<Settings, Problem> {
         let mut new = old.clone();
         let span = Duration::from_secs;
         set(&mut new.schedule, self.schedule.clone().map(|it| it.0));
@@ -264,12 +272,14 @@ impl HeartbeatEdit {
         new.repeat_after = self.repeat_after.map(span).of(new.repeat_after);
         set(&mut new.post_only, self.post_only);
         set(&mut new.rules, self.rules.clone());
+        let keywords = self.keywords.clone().map(|it| Box::new((&it).into()));
+        new.keywords = keywords.of(new.keywords);
         Ok(new.checked()?)
     }
 
     /// The details `old` with these changes. Whether its slug is free and its channels are known is not
     /// looked at here.
-    pub(in crate::api) fn details(&self, old: &Details) -> Result<Details, Problem> {
+    pub(crate) fn details(&self, old: &Details) -> Result<Details, Problem> {
         let mut new = old.clone();
         if let Some(name) = &self.name {
             new.name = line("name", name, NAME_CHARS_MAX)?;
@@ -381,6 +391,7 @@ impl Heartbeat {
             repeat_after: settings.repeat_after.map(|span| span.as_secs()),
             post_only: settings.post_only,
             rules: settings.rules.clone(),
+            keywords: settings.keywords.as_deref().map(Keywords::from),
             channels: Channels::from(&details.channels),
             status: found.status(viewer.now).into(),
             problem: problem(&found.unreadable),

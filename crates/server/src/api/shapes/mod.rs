@@ -8,6 +8,7 @@ mod grace;
 mod heartbeat;
 mod incident;
 mod key;
+mod keywords;
 mod list;
 mod maintenance;
 mod preview;
@@ -19,18 +20,24 @@ mod signal;
 mod time;
 mod viewer;
 
-pub(super) use change::Change;
-pub(super) use channel::{Channel, ChannelEdit, ChannelKind, MASK, NewChannel, TestResult};
+pub(crate) use change::Change;
+pub(super) use channel::{
+    Channel, ChannelEdit, ChannelKind, ChannelList, MASK, NewChannel, TestResult,
+};
 pub(super) use delivery::{Delivery, DeliveryState};
 pub(super) use grace::HeartbeatDetail;
-pub(super) use heartbeat::{Heartbeat, HeartbeatEdit, NewHeartbeat, Status};
+pub(crate) use heartbeat::HeartbeatEdit;
+pub(super) use heartbeat::{Heartbeat, NewHeartbeat, Status};
 pub(super) use incident::{Incident, Snooze};
 pub(super) use key::{Key, NewKey};
+pub(crate) use keywords::Keywords;
 pub(super) use list::List;
 pub(super) use maintenance::{NewWindow, Window};
 pub(super) use preview::{NewPreview, Preview};
 pub(super) use project::{Project, ProjectEdit};
+pub(crate) use routing::Channels;
 pub(super) use run::Run;
+pub(crate) use schedule::Schedule;
 pub(super) use signal::Signal;
 pub(super) use time::Time;
 pub(super) use viewer::Viewer;

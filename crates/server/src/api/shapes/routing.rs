@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// `"all"`, or a list of channel ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) enum Channels {
+pub(crate) enum Channels {
     /// All of the project, also those that are added later.
     All,
     /// These.

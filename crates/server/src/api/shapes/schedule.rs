@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 /// A schedule. Its JSON is the contract of the `calendar` crate, which says what is wrong with an
 /// expression, where, and what may have been meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) struct Schedule(pub(super) nightbeat_domain::Schedule);
+pub(crate) struct Schedule(pub(crate) nightbeat_domain::Schedule);
 
 impl Serialize for Schedule {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {

@@ -74,6 +74,8 @@ enum Ignored {
     Previewer,
     /// A start that arrived after the end of its own run.
     OutOfOrder,
+    /// The heartbeat's keywords decide, and none of them is in its text.
+    Keywords,
 }
 
 impl From<signals::Signal> for Signal {
@@ -119,6 +121,7 @@ impl From<IgnoredBecause> for Ignored {
             IgnoredBecause::Method => Self::Method,
             IgnoredBecause::Previewer => Self::Previewer,
             IgnoredBecause::OutOfOrder => Self::OutOfOrder,
+            IgnoredBecause::Keywords => Self::Keywords,
         }
     }
 }

@@ -58,10 +58,11 @@ macro_rules! chapters {
 }
 
 /// In the order of their use.
-const SOURCES: [(&str, &str); 22] = chapters![
+const SOURCES: [(&str, &str); 23] = chapters![
     "first-hour",
     "pages",
     "signals",
+    "compatibility",
     "run",
     "schedules",
     "behaviour",

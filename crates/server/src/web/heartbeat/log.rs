@@ -153,6 +153,7 @@ impl SignalRow {
                 IgnoredBecause::Method => "ignored: only POST counts",
                 IgnoredBecause::Previewer => "ignored: a link previewer",
                 IgnoredBecause::OutOfOrder => "ignored: its run had ended",
+                IgnoredBecause::Keywords => "ignored: none of its words is in the text",
             }),
             method: signal.method,
             source: signal.source,

@@ -1,0 +1,61 @@
+//! Whose key a request carries.
+
+use http::HeaderMap;
+use nightbeat_domain::ProjectId;
+use nightbeat_store::control::keys::{self, Scope};
+
+use super::body::Fields;
+use super::error::Error;
+use crate::accounts::key_hash;
+use crate::api::{ApiState, may_be_key, note_use};
+
+/// Healthchecks' own keys have 32 characters: to its clients, what is shorter is no key.
+const KEY_CHARS_MIN: usize = 32;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// The key's project.
+    pub(super) project: ProjectId,
+    /// The key is read-only: secrets are left out.
+    pub(super) read_only: bool,
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Any key.
+    Look,
+    /// A read-write key.
+    Change,
+}
+
+/// Finds out whose key it is: from `X-Api-Key`, or from the field `api_key` of the body.
+pub(super) async fn know(
+    api: &ApiState,
+    headers: &HeaderMap,
+    given: &Fields,
+    right: Right,
+) -> Result<Caller, Error> {
+    let key = match headers.get("x-api-key") {
+        Some(key) => key.to_str().unwrap_or_default(),
+        None => given.any_text("api_key").unwrap_or_default(),
+    };
+    if key.len() < KEY_CHARS_MIN || !may_be_key(key) {
+        return Err(Error::NO_KEY);
+    }
+    let hash = key_hash(key);
+    let owner = api
+        .read(move |sql| Ok(keys::find_by_hash(sql, &hash)?))
+        .await?
+        .ok_or(Error::WRONG_KEY)?;
+    let read_only = owner.scope == Scope::ReadOnly;
+    if read_only && right == Right::Change {
+        return Err(Error::WRONG_KEY);
+    }
+    note_use(api, owner, api.now()).await;
+    Ok(Caller {
+        project: owner.project,
+        read_only,
+    })
+}
