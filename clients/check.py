@@ -92,7 +92,8 @@ def healthchecks_io(server):
         made = client.create_check(CheckCreate(name=name, tags="py client", timeout=600))
         expect(f"{of}: made", (made.name, made.tags, made.timeout, made.status), (name, "py client", 600, "new"))
         expect(f"{of}: slug", made.slug, slug)
-        again = client.create_check(CheckCreate(name=name, desc="again", unique=["name"]))
+        # What it does not name, the client sends as empty.
+        again = client.create_check(CheckCreate(name=name, tags="py client", desc="again", unique=["name"]))
         expect(f"{of}: unique", (again.uuid, again.desc), (made.uuid, "again"))
         cron = CheckCreate(name=f"Cron {version}", schedule="30 3 * * *", tz="Europe/Madrid")
         expect(f"{of}: cron", client.create_check(cron).timeout, None)
