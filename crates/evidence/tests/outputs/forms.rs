@@ -87,7 +87,7 @@ fn a_script_that_goes_on_after_rsync_is_judged_by_what_rsync_said() {
 #[test]
 fn a_remote_that_rclone_does_not_know_is_told() {
     for body in [
-        "2026/11/23 03:43:55 NOTICE: Config file \"/root/.config/rclone/rclone.conf\" not found - using defaults\n2026/11/23 03:43:55 Failed to create file system for \"nas:data\": didn't find section in config file\n",
+        "2026/11/23 03:43:55 NOTICE: Config file \"/home/ben/.config/rclone/rclone.conf\" not found - using defaults\n2026/11/23 03:43:55 Failed to create file system for \"nas:data\": didn't find section in config file\n",
         "2026/11/23 03:43:55 CRITICAL: Failed to create file system for \"nas:data\": didn't find section in config file (\"nas\")\n",
     ] {
         let reading = read(body.as_bytes(), Some(1));

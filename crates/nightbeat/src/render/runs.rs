@@ -109,7 +109,7 @@ mod tests {
              "broken_rules": [{"rule": "files_total > 0", "severity": "failure", "text": "no files"}]},
             {"id": 2, "ended_at": "2026-11-21T03:10:00Z", "duration": null, "outcome": "ok",
              "exit_code": null, "metrics": {}, "evidence": null, "broken_rules": []},
-            {"id": 1, "ended_at": "2026-11-20T03:10:00Z", "duration": null, "outcome": "failed",
+            {"id": 1, "ended_at": "2026-11-21T01:10:00Z", "duration": null, "outcome": "failed",
              "exit_code": 1, "metrics": {}, "evidence": null, "why": "the disk is full",
              "broken_rules": []}
         ]))
@@ -121,7 +121,8 @@ mod tests {
              2026-11-22 03:10:00 UTC  9 h ago   failed   10 min  \
              restic: 0 files, 0 B in all; rows=12  no files\n\
              2026-11-21 03:10:00 UTC  33 h ago  ok       -       -\n\
-             2026-11-20 03:10:00 UTC  2 days ago  failed   -       -  exit 1; the disk is full\n"
+             2026-11-21 01:10:00 UTC  35 h ago  failed   -       -                                     \
+             exit 1; the disk is full\n"
         );
     }
 
