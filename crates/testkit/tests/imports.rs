@@ -46,7 +46,15 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 ];
 
 /// Where in the server axum's types may stand.
-const HTTP_MODULES: &[&str] = &["api", "http", "ingest", "web", "router.rs"];
+const HTTP_MODULES: &[&str] = &[
+    "api",
+    "badges",
+    "compat",
+    "http",
+    "ingest",
+    "web",
+    "router.rs",
+];
 
 #[derive(Debug)]
 struct Import {
