@@ -13,7 +13,6 @@ use super::fields::Fields;
 use super::frame::{Frame, Here, project_path};
 use super::incident::Told;
 use super::pages::{page, unavailable};
-use super::time::Reader;
 use super::viewer::Member;
 
 /// The most open ones; there is one a heartbeat at most.
@@ -41,7 +40,7 @@ pub(super) async fn show(
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let from: Option<Cursor> = fields.text("from").parse().ok();
     let project = member.project.id;
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let now = reader.now();
     let reading = web.store.read(move |sql| {
         let mut list = |open, limit, after| {

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::Web;
 use super::forms::Posted;
-use super::moment::Moment;
 use super::pages::{Frame, page, unavailable};
 use super::profile::Nothing;
+use super::time::{Reader, When};
 use super::viewer::{Member, Target};
 use crate::accounts::{API_KEY_PREFIX, PING_KEY_PREFIX, key_hash};
 use crate::random;
@@ -40,8 +40,8 @@ struct Line {
     id: String,
     name: String,
     scope: &'static str,
-    created: Moment,
-    used: Option<Moment>,
+    created: When,
+    used: Option<When>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +71,7 @@ async fn tell(
         Ok(found) => found.items,
         Err(error) => return unavailable(web, &error),
     };
+    let reader = web.reader(&member.viewer);
     let template = KeysPage {
         frame: web.settings_frame(member),
         problem,
@@ -78,19 +79,19 @@ async fn tell(
         project_id: id.to_string(),
         public_url: &web.public_url,
         ping_key: &member.project.ping_key,
-        keys: found.into_iter().map(line).collect(),
+        keys: found.into_iter().map(|key| line(key, &reader)).collect(),
         made,
     };
     page(status, &template)
 }
 
-fn line(key: Key) -> Line {
+fn line(key: Key, reader: &Reader) -> Line {
     Line {
         id: key.id.to_string(),
         name: key.name,
         scope: key.scope.as_str(),
-        created: Moment(key.created_at),
-        used: key.last_used_at.map(Moment),
+        created: reader.when(key.created_at),
+        used: key.last_used_at.map(|at| reader.when(at)),
     }
 }
 

@@ -8,8 +8,8 @@ use nightbeat_store::control::{PageRequest, audit};
 use serde::Deserialize;
 
 use super::Web;
-use super::moment::Moment;
 use super::pages::{Frame, page, unavailable};
+use super::time::{Reader, When};
 use super::viewer::Member;
 
 /// How many lines stand on one page.
@@ -27,17 +27,17 @@ struct LogPage {
 
 /// One entry.
 pub(super) struct Line {
-    pub(super) at: Moment,
+    pub(super) at: When,
     pub(super) who: String,
     pub(super) action: String,
     pub(super) about: String,
     pub(super) address: String,
 }
 
-impl From<audit::Entry> for Line {
-    fn from(entry: audit::Entry) -> Self {
+impl Line {
+    pub(super) fn new(entry: audit::Entry, reader: &Reader) -> Self {
         Self {
-            at: Moment(entry.at),
+            at: reader.when(entry.at),
             who: entry.who,
             action: entry.action,
             about: entry.about,
@@ -65,13 +65,18 @@ pub(super) async fn show(
     let found = web
         .store
         .read(move |sql| audit::of_project(sql, id, &request));
+    let reader = web.reader(&member.viewer);
     match found.await {
         Ok(found) => {
+            let log = found
+                .items
+                .into_iter()
+                .map(|entry| Line::new(entry, &reader));
             let template = LogPage {
                 frame: web.settings_frame(&member),
                 project: member.project.name.clone(),
                 project_id: id.to_string(),
-                log: found.items.into_iter().map(Line::from).collect(),
+                log: log.collect(),
                 next: found.next.map(|cursor| cursor.to_string()),
             };
             page(StatusCode::OK, &template)

@@ -149,7 +149,7 @@ async fn answer(web: &Web, member: &Member, fields: &Fields, problem: Option<Ref
         Ok(page) => page.items,
         Err(error) => return unavailable(web, &error),
     };
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let frame = web.frame_at(member, Here::Maintenance);
     let zone = member.viewer.time_zone.clone();
     let status = problem

@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use super::Web;
 use super::forms::Posted;
-use super::moment::Moment;
 use super::pages::{Frame, page, unavailable};
 use super::profile::Nothing;
+use super::time::{Reader, When};
 use super::viewer::{Member, Target};
 use crate::accounts::members::Acting;
 use crate::accounts::{email_problem, key_hash};
@@ -61,7 +61,7 @@ struct InvitationLine {
     email: String,
     role: &'static str,
     invited_by: String,
-    expires: Moment,
+    expires: When,
 }
 
 struct Made {
@@ -111,6 +111,7 @@ async fn tell(
         Err(error) => return unavailable(web, &error),
     };
     let me = member.viewer.account.as_ref().map(|account| account.id);
+    let reader = web.reader(&member.viewer);
     let template = MembersPage {
         frame: web.settings_frame(member),
         problem,
@@ -126,7 +127,10 @@ async fn tell(
                 may_touch: manages && (member.is_owner() || role != Role::Owner),
             })
             .collect(),
-        invitations: open.into_iter().map(invitation_line).collect(),
+        invitations: open
+            .into_iter()
+            .map(|one| invitation_line(one, &reader))
+            .collect(),
         may_manage: manages,
         is_owner: member.is_owner(),
         is_person: me.is_some(),
@@ -136,13 +140,13 @@ async fn tell(
     page(status, &template)
 }
 
-fn invitation_line(invitation: Invitation) -> InvitationLine {
+fn invitation_line(invitation: Invitation, reader: &Reader) -> InvitationLine {
     InvitationLine {
         id: invitation.id.to_string(),
         email: invitation.email.unwrap_or_default(),
         role: invitation.role.as_str(),
         invited_by: invitation.invited_by,
-        expires: Moment(invitation.expires_at),
+        expires: reader.when(invitation.expires_at),
     }
 }
 

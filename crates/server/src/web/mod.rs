@@ -24,7 +24,6 @@ mod log;
 mod maintenance;
 mod marks;
 mod members;
-mod moment;
 mod next;
 mod oidc;
 mod overview;
@@ -70,6 +69,7 @@ use crate::router::RouterParts;
 use live::Live;
 use pages::{Notice, SignOut, page};
 use session::Cookies;
+use time::Reader;
 use viewer::Viewer;
 
 /// What the pages need. Cheap to clone.
@@ -173,6 +173,11 @@ impl Web {
             text: "The address is not complete, or what it led to was removed.",
         };
         headers::secure(page(StatusCode::NOT_FOUND, &notice)).await
+    }
+
+    /// How instants are told to this viewer.
+    fn reader(&self, viewer: &Viewer) -> Reader {
+        Reader::new(self.node.now(), viewer.time_zone.as_deref())
     }
 
     /// What machines ask of the server itself, whatever its roles are.

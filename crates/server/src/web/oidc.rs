@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Web;
 use super::next;
 use super::pages::{Notice, page, unavailable};
-use super::sign_in::{Onward, retry_after, too_many};
+use super::sign_in::Onward;
 use super::viewer::Visitor;
 use crate::accounts::oidc::{Identity, OidcError, Remembered};
 use crate::accounts::{email_problem, key_hash, new_account};
@@ -69,14 +69,7 @@ pub(super) async fn begin(
     };
     let now = web.node.now();
     if let Err(wait) = web.throttle.take_of_address(visitor.address, now) {
-        let text = too_many(wait);
-        let notice = Notice {
-            frame: web.frame_of(&visitor),
-            title: "Not now",
-            text: &text,
-        };
-        let page = page(StatusCode::TOO_MANY_REQUESTS, &notice);
-        return (retry_after(wait), page).into_response();
+        return web.come_back(&visitor, wait);
     }
     let begun = match provider.begin(now).await {
         Ok(begun) => begun,

@@ -16,11 +16,11 @@ use nightbeat_store::{Result as Stored, StoreError};
 use serde::Deserialize;
 
 use super::forms::Posted;
-use super::moment::Moment;
 use super::next;
 use super::pages::{Frame, Notice, page, unavailable};
 use super::profile::Nothing;
-use super::sign_in::{Onward, retry_after, too_many};
+use super::sign_in::Onward;
+use super::time::{Reader, When};
 use super::viewer::{Person, Target, Visitor};
 use super::{Web, assets};
 use crate::accounts::key_hash;
@@ -51,8 +51,8 @@ struct Page<'a> {
 struct Line {
     id: String,
     name: String,
-    created: Moment,
-    used: Option<Moment>,
+    created: When,
+    used: Option<When>,
 }
 
 #[derive(Template)]
@@ -118,24 +118,25 @@ async fn tell(web: &Web, person: &Person, status: StatusCode, problem: Option<&s
         Ok(asked) => asked,
         Err(response) => return response,
     };
+    let reader = web.reader(&person.viewer);
     let template = Page {
         frame: web.frame_for(&person.viewer),
         script: web.passkeys_script(),
         problem,
         possible: web.passkeys.is_some(),
-        passkeys: known.into_iter().map(line).collect(),
+        passkeys: known.into_iter().map(|one| line(one, &reader)).collect(),
         options,
         ticket,
     };
     page(status, &template)
 }
 
-fn line(passkey: Passkey) -> Line {
+fn line(passkey: Passkey, reader: &Reader) -> Line {
     Line {
         id: passkey.id.to_string(),
         name: passkey.name,
-        created: Moment(passkey.created_at),
-        used: passkey.used_at.map(Moment),
+        created: reader.when(passkey.created_at),
+        used: passkey.used_at.map(|at| reader.when(at)),
     }
 }
 
@@ -275,14 +276,7 @@ pub(super) async fn ask(
         .throttle
         .take_of_address(visitor.address, web.node.now());
     if let Err(wait) = taken {
-        let text = too_many(wait);
-        let notice = Notice {
-            frame: web.frame_of(&visitor),
-            title: "Not now",
-            text: &text,
-        };
-        let page = page(StatusCode::TOO_MANY_REQUESTS, &notice);
-        return (retry_after(wait), page).into_response();
+        return web.come_back(&visitor, wait);
     }
     let (options, ticket) = match web.ask_for_passkey(passkeys.ask()).await {
         Ok(asked) => asked,

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::Web;
 use super::forms::Posted;
 use super::log::Line;
-use super::moment::Moment;
 use super::pages::{Frame, page, unavailable};
+use super::time::{Reader, When};
 use super::viewer::{Person, Target};
 use crate::accounts::passwords;
 
@@ -38,8 +38,8 @@ struct SessionLine {
     this_one: bool,
     user_agent: String,
     address: String,
-    created: Moment,
-    seen: Moment,
+    created: When,
+    seen: When,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +73,7 @@ async fn tell(web: &Web, person: &Person, status: StatusCode, problem: Option<&s
         Err(error) => return unavailable(web, &error),
     };
     let this = person.viewer.session.id;
+    let reader = web.reader(&person.viewer);
     let account = &person.account;
     let template = Profile {
         frame: web.frame_for(&person.viewer),
@@ -83,21 +84,24 @@ async fn tell(web: &Web, person: &Person, status: StatusCode, problem: Option<&s
         has_password: account.password_hash.is_some(),
         sessions: found
             .into_iter()
-            .map(|session| line(session, this))
+            .map(|session| line(session, this, &reader))
             .collect(),
-        log: log.into_iter().map(Line::from).collect(),
+        log: log
+            .into_iter()
+            .map(|entry| Line::new(entry, &reader))
+            .collect(),
     };
     page(status, &template)
 }
 
-fn line(session: Session, this: uuid::Uuid) -> SessionLine {
+fn line(session: Session, this: uuid::Uuid, reader: &Reader) -> SessionLine {
     SessionLine {
         id: session.id.to_string(),
         this_one: session.id == this,
         user_agent: session.user_agent,
         address: session.address,
-        created: Moment(session.created_at),
-        seen: Moment(session.seen_at),
+        created: reader.when(session.created_at),
+        seen: reader.when(session.seen_at),
     }
 }
 

@@ -180,6 +180,18 @@ impl Web {
         Ok(account)
     }
 
+    /// The answer to who has tried too often, where there is no form to show it in.
+    pub(super) fn come_back(&self, visitor: &Visitor, wait: Duration) -> Response {
+        let text = too_many(wait);
+        let notice = Notice {
+            frame: self.frame_of(visitor),
+            title: "Not now",
+            text: &text,
+        };
+        let page = page(StatusCode::TOO_MANY_REQUESTS, &notice);
+        (retry_after(wait), page).into_response()
+    }
+
     /// The answer where passwords cannot be worked on.
     pub(super) fn no_password(&self, error: &PasswordError) -> Response {
         tracing::error!(%error, "a password could not be checked");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::StatusCode;
 use nightbeat_store::StoreError;
 use nightbeat_store::control::accounts::{self, Account};
@@ -16,7 +16,7 @@ use super::Web;
 use super::forms::Posted;
 use super::next;
 use super::pages::{Frame, Notice, page, unavailable};
-use super::sign_in::{Onward, retry_after, too_many};
+use super::sign_in::Onward;
 use super::viewer::Visitor;
 use crate::accounts::key_hash;
 use crate::random;
@@ -59,14 +59,7 @@ pub(super) async fn send(
     // Never given back, and apart from passwords: nobody's mailbox is filled, and nobody is locked out by mails.
     let who = format!("mail to {email}");
     if let Err(wait) = web.throttle.take(&who, visitor.address, now) {
-        let text = too_many(wait);
-        let notice = Notice {
-            frame: web.frame_of(&visitor),
-            title: "Not now",
-            text: &text,
-        };
-        let page = page(StatusCode::TOO_MANY_REQUESTS, &notice);
-        return (retry_after(wait), page).into_response();
+        return web.come_back(&visitor, wait);
     }
     // On its own task: how long it takes must not tell whether there is such an account.
     let (sender, onward) = (web.clone(), next::safe(&wish.next).to_owned());

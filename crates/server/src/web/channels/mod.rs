@@ -124,7 +124,7 @@ pub(super) async fn list(State(web): State<Web>, member: Member) -> Response {
         Ok(found) => found,
         Err(error) => return unavailable(&web, &error),
     };
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let rows = found
         .iter()
         .map(|(channel, health)| row(&web, channel, health, &reader));
@@ -362,7 +362,7 @@ async fn one(
         Ok(None) => return missing(web, &member.viewer, "channel"),
         Err(error) => return unavailable(web, &error),
     };
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let kind = web.api.catalogue.kind(&channel.kind);
     let (tested, problem) = match result {
         Ok(tested) => (tested, None),

@@ -192,7 +192,7 @@ pub(in crate::web) async fn preview(
     member: Member,
     Posted(fields): Posted<Fields>,
 ) -> Response {
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let preview = look_ahead(&Form::typed(&fields), &reader);
     page(StatusCode::OK, &PreviewPart { preview })
 }
@@ -212,7 +212,7 @@ async fn answer(
     problem: Option<Refused>,
 ) -> Response {
     let project = member.project.id;
-    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    let reader = web.reader(&member.viewer);
     let listed = PageRequest::new(CHANNELS_SHOWN, None);
     let known = web
         .store
