@@ -1,11 +1,10 @@
 //! Pages as a browser sees them: how soon the first byte is there, how much comes, and what open pages cost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nightbeat_domain::{HeartbeatId, ProjectId, Signal, SignalKind, UnixMicros};
+use nightbeat_domain::{ProjectId, Signal, SignalKind, UnixMicros};
 use nightbeat_store::control::keys::{self, Key, Scope};
 use nightbeat_store::hot::Record;
 use nightbeat_store::{Arrival, Opener, Store, Target};
@@ -28,6 +27,11 @@ const ASKED: usize = 30;
 const OPEN_PAGES: usize = 1_000;
 const SIGNALS_PER_SECOND: u32 = 1_000;
 const DAY: Duration = Duration::from_secs(86_400);
+const YEAR_DAYS: u32 = 365;
+/// How many runs the list shows of each heartbeat.
+const STRIP_RUNS: u32 = 30;
+/// Of how many heartbeats runs are written in one transaction.
+const CHUNK: u32 = 2_000;
 
 /// What a page costs.
 #[derive(Debug, Serialize)]
@@ -51,8 +55,10 @@ pub(crate) struct OpenPages {
     pub(crate) pages: usize,
     /// Signals a second that were stored meanwhile.
     pub(crate) signals_per_second: f64,
-    /// Events that all pages together got in a second.
+    /// Events that all pages together got in a second; each asked for the list then.
     pub(crate) events_per_second: f64,
+    /// From the request for such a list to the last byte of the answer, in milliseconds; the median.
+    pub(crate) list_ms: f64,
     /// Processor time of the server, in percent of one core.
     pub(crate) cpu_percent: f64,
     /// The same for these signals without any open page.
@@ -68,7 +74,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Page>> {
         let folder = tempfile::tempdir()?;
         let database = folder.path().join("bench.db");
         seed::write(&database, &Seed::fine(heartbeats)).await?;
-        write_key_and_year(&database).await?;
+        write_key_and_runs(&database, heartbeats).await?;
         let server = Server::start(options, &database).await?;
         let visitor = Visitor::sign_in(&server).await?;
         let list = visitor.project.clone();
@@ -88,28 +94,35 @@ pub(crate) async fn measure_open(options: &Options) -> anyhow::Result<OpenPages>
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("bench.db");
     seed::write(&database, &Seed::fine(LISTS[0])).await?;
-    write_key_and_year(&database).await?;
+    write_key_and_runs(&database, LISTS[0]).await?;
     let server = Server::start(options, &database).await?;
     let visitor = Visitor::sign_in(&server).await?;
     let time = Duration::from_secs(options.seconds.max(10));
     let (cpu_percent_alone, _) = signals(&server, time).await?;
     let before = server.resident()? as f64 / 1e6;
-    let events = Arc::new(AtomicUsize::new(0));
+    let lists: Arc<Mutex<Vec<f64>>> = Arc::default();
     let mut open = JoinSet::new();
     for _ in 0..OPEN_PAGES {
-        let stream = visitor.follow().await?;
-        open.spawn(count_events(stream, Arc::clone(&events)));
+        let page = OpenPage {
+            stream: visitor.follow().await?,
+            address: server.address.clone(),
+            request: visitor.request(&visitor.project, "br", "HX-Request: true\r\n"),
+        };
+        open.spawn(page.look(Arc::clone(&lists)));
     }
     // The first event of each says how things are.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let seen = events.load(Ordering::Relaxed);
+    lists.lock().expect("no page panics").clear();
     let (cpu_percent, signals_per_second) = signals(&server, time).await?;
-    let seen = events.load(Ordering::Relaxed) - seen;
-    anyhow::ensure!(open.len() == OPEN_PAGES, "pages were closed");
+    let lists = std::mem::take(&mut *lists.lock().expect("no page panics"));
+    if let Some(closed) = open.try_join_next() {
+        closed??;
+    }
     Ok(OpenPages {
         pages: OPEN_PAGES,
         signals_per_second,
-        events_per_second: seen as f64 / time.as_secs_f64(),
+        events_per_second: lists.len() as f64 / time.as_secs_f64(),
+        list_ms: median(lists),
         cpu_percent,
         cpu_percent_alone,
         resident_mb: [server.resident()? as f64 / 1e6, before],
@@ -152,13 +165,30 @@ async fn job(address: String, number: u32, time: Duration) -> anyhow::Result<u32
     Ok(sent)
 }
 
-async fn count_events(mut stream: TcpStream, events: Arc<AtomicUsize>) -> anyhow::Result<()> {
-    let mut piece = [0_u8; 1_024];
-    loop {
-        let read = stream.read(&mut piece).await?;
-        anyhow::ensure!(read > 0, "the stream ended");
-        let found = piece[..read].windows(6).filter(|it| *it == b"event:");
-        events.fetch_add(found.count(), Ordering::Relaxed);
+/// A list that somebody has left open.
+struct OpenPage {
+    stream: TcpStream,
+    address: String,
+    /// Asks for the list.
+    request: String,
+}
+
+impl OpenPage {
+    /// Asks for the list at each event, as the page's script does, until the server closes the stream. Writes
+    /// down how long each took, in milliseconds.
+    async fn look(mut self, lists: Arc<Mutex<Vec<f64>>>) -> anyhow::Result<()> {
+        let mut piece = [0_u8; 1_024];
+        loop {
+            let read = self.stream.read(&mut piece).await?;
+            anyhow::ensure!(read > 0, "a page's stream ended");
+            if !piece[..read].windows(6).any(|it| it == b"event:") {
+                continue;
+            }
+            let list = fetch(&self.address, &self.request).await?;
+            anyhow::ensure!(list.status == 200, "a list answered {}", list.status);
+            let took = list.whole.as_secs_f64() * 1e3;
+            lists.lock().expect("no page panics").push(took);
+        }
     }
 }
 
@@ -202,12 +232,17 @@ impl<'s> Visitor<'s> {
     }
 
     async fn get_as(&self, path: &str, encodings: &str) -> anyhow::Result<Fetched> {
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept-Encoding: {encodings}\r\n\
-             Connection: close\r\n\r\n",
-            self.cookie
-        );
+        let request = self.request(path, encodings, "");
         fetch(&self.server.address, &request).await
+    }
+
+    /// A request with this session, and with further header lines.
+    fn request(&self, path: &str, encodings: &str, further: &str) -> String {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {}\r\nAccept-Encoding: {encodings}\r\n\
+             {further}Connection: close\r\n\r\n",
+            self.cookie
+        )
     }
 
     async fn measure(&self, name: String, path: &str) -> anyhow::Result<Page> {
@@ -312,7 +347,7 @@ fn between(text: &str, before: &str, after: &str) -> anyhow::Result<String> {
 }
 
 /// An API key for the project, and a year of daily runs with a start and numbers for its first heartbeat.
-async fn write_key_and_year(database: &std::path::Path) -> anyhow::Result<()> {
+async fn write_key_and_runs(database: &std::path::Path, heartbeats: u32) -> anyhow::Result<()> {
     let store = Store::open_sqlite(database, Opener::Tool)?.store;
     let today = now();
     let key = Key {
@@ -326,28 +361,49 @@ async fn write_key_and_year(database: &std::path::Path) -> anyhow::Result<()> {
     let project = ProjectId(Uuid::from_u128(1));
     let writing = store.write(move |sql| keys::insert(sql, project, &key, &hash));
     writing.await?;
-    for days in (1..365).rev() {
-        let began = UnixMicros(today.0 - days * DAY.as_micros() as i64);
-        let took = Duration::from_secs(600 + (days as u64 * 37) % 240);
-        let arrivals = vec![
-            arrival(SignalKind::Start, began),
-            arrival(SignalKind::Success, began + took),
-        ];
-        let batch = Record {
-            arrivals,
-            watermark: began + took,
-            gaps: Vec::new(),
-            now: began + took,
-        };
-        store.record(batch).await?;
+    for days in (1..YEAR_DAYS).rev() {
+        // One has run for a year, the others as long as their strip is.
+        let with_runs = if days <= STRIP_RUNS { heartbeats } else { 1 };
+        for from in (0..with_runs).step_by(CHUNK as usize) {
+            let chunk = from..(from + CHUNK).min(with_runs);
+            let runs = chunk.flat_map(|number| run(number, days, today));
+            let arrivals: Vec<Arrival> = runs.collect();
+            let last = arrivals
+                .iter()
+                .map(|it| it.signal.received_at)
+                .max()
+                .unwrap_or(today);
+            let batch = Record {
+                arrivals,
+                watermark: last,
+                gaps: Vec::new(),
+                now: last,
+            };
+            store.record(batch).await?;
+        }
     }
     Ok(())
 }
 
-fn arrival(kind: SignalKind, at: UnixMicros) -> Arrival {
-    let heartbeat: HeartbeatId = seed::heartbeat(0);
+/// A run of a heartbeat so many days ago: ten minutes and something, and one in forty fails.
+fn run(number: u32, days: u32, today: UnixMicros) -> [Arrival; 2] {
+    let began = UnixMicros(today.0 - i64::from(days) * DAY.as_micros() as i64);
+    let odd = u64::from(days) * 37 + u64::from(number) * 101;
+    let took = Duration::from_secs(600 + odd % 240);
+    let end = if odd.is_multiple_of(40) {
+        SignalKind::Fail
+    } else {
+        SignalKind::Success
+    };
+    [
+        arrival(number, SignalKind::Start, began),
+        arrival(number, end, began + took),
+    ]
+}
+
+fn arrival(number: u32, kind: SignalKind, at: UnixMicros) -> Arrival {
     Arrival {
-        target: Target::Id(heartbeat),
+        target: Target::Id(seed::heartbeat(number)),
         signal: Signal::new(kind, at),
         nonce: None,
         method: "GET",

@@ -141,18 +141,19 @@ impl Report {
         if !self.open_pages.is_empty() {
             writeln!(
                 text,
-                "\n| open pages | signals/s | events/s | CPU | without pages | memory | without pages |\n\
-                 |---:|---:|---:|---:|---:|---:|---:|"
+                "\n| open pages | signals/s | lists asked for/s | each took | CPU | without pages | memory | without pages |\n\
+                 |---:|---:|---:|---:|---:|---:|---:|---:|"
             )?;
         }
         for row in &self.open_pages {
             let [with, without] = row.resident_mb;
             writeln!(
                 text,
-                "| {} | {:.0} | {:.0} | {:.0} % | {:.0} % | {with:.1} MB | {without:.1} MB |",
+                "| {} | {:.0} | {:.0} | {:.1} ms | {:.0} % | {:.0} % | {with:.1} MB | {without:.1} MB |",
                 row.pages,
                 row.signals_per_second,
                 row.events_per_second,
+                row.list_ms,
                 row.cpu_percent,
                 row.cpu_percent_alone,
             )?;

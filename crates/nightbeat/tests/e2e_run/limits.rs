@@ -1,6 +1,6 @@
 //! Time limits, locks, another try, and what counts as a failure.
 
-use crate::support::{Beats, Machine, lives, until};
+use crate::support::{Beats, Machine, Told, lives, until};
 
 #[test]
 fn a_job_that_runs_too_long_is_told_to_end() {
@@ -45,8 +45,7 @@ fn an_overlap_is_skipped_and_reported() {
             .stderr
             .contains("overlap: the job was not run, because process ")
     );
-    let skipped = beats.until(2).pop().unwrap();
-    assert_eq!(skipped.tail, "/log");
+    let skipped = beats.until_told("/log");
     assert!(
         skipped
             .text()
@@ -66,17 +65,16 @@ fn an_overlap_can_be_waited_for() {
     let mut first = machine.begin(&lock, "echo ready; while ! test -e go; do sleep 0.05; done");
     assert_eq!(first.line(), "ready");
     let second = machine.begin(&lock, "echo second");
-    let waits = beats.until(2).pop().unwrap();
+    let waits = beats.until_told("/log").text();
     assert!(
-        waits
-            .text()
-            .contains("overlap: waits for the lock, which process ")
+        waits.contains("overlap: waits for the lock, which process "),
+        "{waits}"
     );
     machine.file("go", "");
     assert_eq!(first.end().code, Some(0));
     assert_eq!(second.end().quietly(0), "second\n");
-    let end = beats.last();
-    assert!(end.text().contains("overlap: waited "), "{}", end.text());
+    let waited = |told: &Told| told.text().contains("overlap: waited ");
+    let end = beats.told().into_iter().find(waited).unwrap();
     assert!(end.metric("lock_wait_seconds").is_some());
 
     let impatient = [&lock[..3], &["wait:1s"]].concat();

@@ -116,6 +116,17 @@ impl Beats {
         until("signals arrive", || self.told().len() >= count);
         self.told()
     }
+
+    /// Waits for one with this after the id: what two processes send comes in any order.
+    #[track_caller]
+    pub fn until_told(&self, tail: &str) -> Told {
+        let mut found = None;
+        until(tail, || {
+            found = self.told().into_iter().find(|told| told.tail == tail);
+            found.is_some()
+        });
+        found.unwrap()
+    }
 }
 
 /// Answers the requests of one connection.

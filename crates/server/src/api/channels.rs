@@ -46,7 +46,7 @@ pub(super) async fn list_channels(
         .await?;
     let next_cursor = found.next.map(|cursor| cursor.to_string());
     let both = found.items.into_iter().zip(healths);
-    let items = both.map(|(found, health)| Channel::of(found, health, &api.catalogue));
+    let items = both.map(|(found, health)| Channel::of(found, health, &api.catalogue, caller));
     Ok(Json(ChannelList::new(items.collect(), next_cursor)))
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn create_channel(
         .await?;
     Ok(Created {
         location: format!("{}/api/v1/channels/{}", api.public_url, created.id),
-        body: tagged(created, Health::default(), &api),
+        body: tagged(created, Health::default(), &api, caller),
     })
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn show_channel(
             Ok((found, health))
         })
         .await?;
-    Ok(tagged(found, health, &api))
+    Ok(tagged(found, health, &api, caller))
 }
 
 /// Change a channel
@@ -146,7 +146,7 @@ pub(super) async fn change_channel(
             Ok((new, health))
         })
         .await?;
-    Ok(tagged(changed, health, &api))
+    Ok(tagged(changed, health, &api, caller))
 }
 
 /// Delete a channel
@@ -311,9 +311,14 @@ fn merged(
     fields
 }
 
-fn tagged(found: channels::Channel, health: Health, api: &ApiState) -> Tagged<Channel> {
+fn tagged(
+    found: channels::Channel,
+    health: Health,
+    api: &ApiState,
+    caller: Caller,
+) -> Tagged<Channel> {
     Tagged {
         version: found.version,
-        body: Channel::of(found, health, &api.catalogue),
+        body: Channel::of(found, health, &api.catalogue, caller),
     }
 }

@@ -21,6 +21,7 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use nightbeat_domain::ProjectId;
 use nightbeat_store::control::overview;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Web;
 use super::viewer::Member;
@@ -34,6 +35,9 @@ const ASK_ANYWAY: u32 = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The most streams at once.
 const STREAMS_MAX: usize = 4_096;
+/// A page that is told of a change asks for a list. So many do in a second, all together; where more pages are
+/// open they take turns, and each is told less often.
+const TOLD_PER_SECOND: usize = 200;
 
 /// Who follows which project.
 #[derive(Debug, Default)]
@@ -41,25 +45,71 @@ pub(super) struct Live {
     /// The version of each project that is followed, 0 until it is known. A std mutex: never held across an
     /// await.
     projects: Mutex<HashMap<ProjectId, watch::Sender<u64>>>,
-    streams: Arc<AtomicUsize>,
+    streams: Arc<Streams>,
 }
 
-/// One of the streams that are open.
+/// The streams that are open.
 #[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
+struct Streams {
+    open: AtomicUsize,
+    /// How many ever were.
+    opened: AtomicUsize,
+    began: Instant,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            open: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
+            began: Instant::now(),
+        }
+    }
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Place {
+    streams: Arc<Streams>,
+    /// Which one it is.
+    number: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.streams.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+impl Place {
+    /// How long its stream waits for its turn.
+    fn turn(&self) -> Duration {
+        let open = self.streams.open.load(Ordering::Relaxed);
+        turn(self.streams.began.elapsed(), self.number, open)
+    }
+}
+
+/// How long a stream waits for its turn: each has one in every round, `since` the first round began, and a
+/// round takes as long as telling all that are `open` may.
+fn turn(since: Duration, number: usize, open: usize) -> Duration {
+    if open <= TOLD_PER_SECOND {
+        return Duration::ZERO;
+    }
+    let micros = |streams: usize| streams as u128 * 1_000_000 / TOLD_PER_SECOND as u128;
+    let (round, mine) = (micros(open), micros(number % open));
+    let wait = (mine + round - since.as_micros() % round) % round;
+    Duration::from_micros(u64::try_from(wait).unwrap_or(0))
 }
 
 impl Live {
     /// A place for one more stream, if there is any left.
     fn place(&self) -> Option<Place> {
-        let place = Place(Arc::clone(&self.streams));
+        let streams = Arc::clone(&self.streams);
+        let number = streams.opened.fetch_add(1, Ordering::Relaxed);
+        let before = streams.open.fetch_add(1, Ordering::Relaxed);
         // Dropped where it is one too many.
-        (self.streams.fetch_add(1, Ordering::Relaxed) < STREAMS_MAX).then_some(place)
+        let place = Place { streams, number };
+        (before < STREAMS_MAX).then_some(place)
     }
 
     /// The version of a project from now on. Begins to ask where nobody has followed it so far.
@@ -140,7 +190,7 @@ pub(super) async fn events(State(web): State<Web>, member: Member) -> Response {
         version,
         told: 0,
         shutdown: web.shutdown.clone(),
-        _place: place,
+        place,
     };
     let events = stream::unfold(follower, Follower::next);
     let headers = [
@@ -157,19 +207,61 @@ struct Follower {
     /// What was told last.
     told: u64,
     shutdown: Shutdown,
-    _place: Place,
+    place: Place,
 }
 
 impl Follower {
     /// The next event; none when the server stops, so that it need not wait for open pages.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         let told = self.told;
-        let version = tokio::select! {
-            known = self.version.wait_for(|version| *version != told) => *known.ok()?,
+        tokio::select! {
+            known = self.version.wait_for(|version| *version != told) => drop(known.ok()?),
             () = self.shutdown.begun() => return None,
-        };
+        }
+        // How things are is told at once.
+        if told != 0 {
+            tokio::select! {
+                () = tokio::time::sleep(self.place.turn()) => {}
+                () = self.shutdown.begun() => return None,
+            }
+        }
+        let version = *self.version.borrow_and_update();
         self.told = version;
         let event = Event::default().event("changed").data(version.to_string());
         Some((Ok(event), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pages_are_told_at_once() {
+        for number in [0, 7, TOLD_PER_SECOND * 9] {
+            let wait = turn(Duration::from_millis(1_234), number, TOLD_PER_SECOND);
+            assert_eq!(wait, Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn many_pages_take_turns_and_none_is_left_out() {
+        let open = 5 * TOLD_PER_SECOND;
+        for since in [0, 1, 4_999, 5_000, 123_456_789].map(Duration::from_millis) {
+            let mut turns: Vec<Duration> = (0..open).map(|it| turn(since, it, open)).collect();
+            turns.sort();
+            assert!(turns[open - 1] < Duration::from_secs(5));
+            let together = turns.iter().filter(|it| **it < Duration::from_secs(1));
+            assert_eq!(together.count(), TOLD_PER_SECOND);
+        }
+    }
+
+    #[test]
+    fn who_was_told_waits_a_whole_round() {
+        let open = 5 * TOLD_PER_SECOND;
+        let wait = turn(Duration::from_millis(777), 42, open);
+        let told = Duration::from_millis(777) + wait;
+        let next = turn(told + Duration::from_micros(1), 42, open);
+        assert_eq!(next, Duration::from_secs(5) - Duration::from_micros(1));
     }
 }

@@ -471,13 +471,16 @@ async fn all_ids(api: &Api) -> Vec<String> {
     items(&list).iter().map(id).collect()
 }
 
-/// An answer tells neither a signal URL, nor what it is made of, nor a channel's secret, nor a key.
+/// An answer tells neither a signal URL, nor what it is made of, nor where a channel leads or its secret, nor a
+/// key.
 fn no_secrets(api: &Api, answer: &Answer) {
     let ana = &api.ana;
     for secret in [&ana.api_key, &ana.read_only_key, &ana.ping_key] {
         assert!(!answer.text.contains(secret.as_str()), "{}", answer.text);
     }
-    assert!(!answer.text.contains("s3cret"), "{}", answer.text);
+    for secret in ["s3cret", "127.0.0.1:9/"] {
+        assert!(!answer.text.contains(secret), "{}", answer.text);
+    }
     let is_ana = answer.text.contains("anas-job");
     let shows = is_ana && answer.text.contains("/api/heartbeat/");
     assert!(!shows, "{}", answer.text);

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Time;
+use crate::api::caller::Caller;
 use crate::api::input::given;
 
 /// What stands for a secret that is set. Sent back, it keeps the secret.
@@ -23,7 +24,8 @@ pub(in crate::api) struct Channel {
     name: String,
     /// Its kind in the catalogue.
     kind: String,
-    /// The values of the kind's fields; secrets are shown as `•••`.
+    /// The values of the kind's fields; secrets are shown as `•••`. To a read-only key that is every value but
+    /// choices: who knows a topic or a URL can often read along.
     settings: BTreeMap<String, String>,
     /// When it was created.
     created_at: Time,
@@ -188,14 +190,16 @@ impl Channel {
         self.id
     }
 
-    /// Its shape. No key sees a secret again.
+    /// Its shape, as this caller may see it. No key sees a secret again.
     pub(in crate::api) fn of(
         found: channels::Channel,
         health: channels::Health,
         catalogue: &Catalogue,
+        caller: Caller,
     ) -> Self {
+        let kind = catalogue.kind(&found.kind);
         Self {
-            settings: masked(&found.kind, found.fields, catalogue),
+            settings: masked(kind, found.fields, caller.secrets),
             id: found.id.0,
             name: found.name,
             kind: found.kind,
@@ -209,16 +213,19 @@ impl Channel {
     }
 }
 
-/// The settings without their secrets. Of a kind that is not in the catalogue any more, all may be secret.
+/// The settings without their secrets; choices alone for who may not see `secrets` elsewhere. Of a kind that is
+/// not in the catalogue any more, all may be secret.
 fn masked(
-    kind: &str,
+    kind: Option<&Kind>,
     mut settings: BTreeMap<String, String>,
-    catalogue: &Catalogue,
+    secrets: bool,
 ) -> BTreeMap<String, String> {
-    let known = catalogue.kind(kind);
+    let is_shown = |field: &nightbeat_notify::Field| {
+        !field.secret && (secrets || field.field_type == FieldType::Choice)
+    };
     for (name, value) in &mut settings {
-        let field = known.and_then(|kind| kind.fields.iter().find(|field| field.name == *name));
-        if field.is_none_or(|field| field.secret) {
+        let field = kind.and_then(|kind| kind.fields.iter().find(|field| field.name == *name));
+        if !field.is_some_and(is_shown) {
             MASK.clone_into(value);
         }
     }
