@@ -42,10 +42,18 @@ const TOLD_PER_SECOND: usize = 200;
 /// Who follows which project.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    /// The version of each project that is followed, 0 until it is known. A std mutex: never held across an
-    /// await.
-    projects: Mutex<HashMap<ProjectId, watch::Sender<u64>>>,
+    /// Each project that is followed. A std mutex: never held across an await.
+    projects: Mutex<HashMap<ProjectId, Followed>>,
     streams: Arc<Streams>,
+}
+
+/// A project that somebody follows.
+#[derive(Debug)]
+struct Followed {
+    /// Its version, 0 until it is known.
+    version: watch::Sender<u64>,
+    /// When it became that.
+    since: Instant,
 }
 
 /// The streams that are open.
@@ -115,11 +123,12 @@ impl Live {
     /// The version of a project from now on. Begins to ask where nobody has followed it so far.
     fn follow(self: &Arc<Self>, web: &Web, project: ProjectId) -> watch::Receiver<u64> {
         let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(version) = projects.get(&project) {
-            return version.subscribe();
+        if let Some(followed) = projects.get(&project) {
+            return followed.version.subscribe();
         }
         let (version, receiver) = watch::channel(0);
-        projects.insert(project, version);
+        let since = Instant::now();
+        projects.insert(project, Followed { version, since });
         tokio::spawn(ask(web.clone(), Arc::clone(self), project));
         receiver
     }
@@ -127,17 +136,26 @@ impl Live {
     /// Tells a version to all who follow; whether anybody does. Else the project is forgotten.
     fn tell(&self, project: ProjectId, version: Option<u64>) -> bool {
         let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(told) = projects.get(&project) else {
+        let Some(followed) = projects.get_mut(&project) else {
             return false;
         };
-        if told.receiver_count() == 0 {
+        if followed.version.receiver_count() == 0 {
             projects.remove(&project);
             return false;
         }
-        if let Some(version) = version {
-            told.send_if_modified(|known| std::mem::replace(known, version) != version);
+        let Some(version) = version else { return true };
+        let is_new = |known: &mut u64| std::mem::replace(known, version) != version;
+        if followed.version.send_if_modified(is_new) {
+            followed.since = Instant::now();
         }
         true
+    }
+
+    /// Since when those who follow a project have been told that it is as it is: who looked later has seen all
+    /// that they were told of. `None`: nobody follows it.
+    pub(super) fn told_at(&self, project: ProjectId) -> Option<Instant> {
+        let projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        projects.get(&project).map(|followed| followed.since)
     }
 }
 

@@ -84,6 +84,7 @@ pub(crate) struct Web {
     /// The verbs behind the API: pages change things through the same ones.
     api: ApiState,
     live: Arc<Live>,
+    lists: Arc<list::Lists>,
     passwords: Passwords,
     throttle: Arc<Throttle>,
     /// An OpenID Connect provider.
@@ -115,6 +116,7 @@ impl Web {
             cookies: Arc::new(Cookies::new(&config.public_url)),
             api,
             live: Arc::default(),
+            lists: Arc::default(),
             passwords: Passwords::default(),
             throttle: Arc::default(),
             provider: parts.provider,

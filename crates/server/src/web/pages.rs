@@ -1,7 +1,10 @@
 //! The templates and answers that several pages share.
 
+use std::sync::OnceLock;
+
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use bytes::Bytes;
 use flate2::Compression;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER, VARY};
 use http::{HeaderMap, StatusCode};
@@ -79,24 +82,43 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
 /// A page in which nothing is a secret, compressed where the browser takes that. Any page with a token, an id or
 /// a signal URL must not be: its length would tell what is in it to whoever may add to it.
 pub(super) fn page_without_secrets(headers: &HeaderMap, template: &impl Template) -> Response {
-    let html = match template.render() {
-        Ok(html) => html,
-        Err(error) => return broken(&error),
-    };
-    let varies = [(VARY, "accept-encoding, hx-request")];
-    if !assets::takes_gzip(headers) {
-        return (varies, Html(html)).into_response();
+    match Rendered::of(template) {
+        Ok(rendered) => rendered.response(headers),
+        Err(error) => broken(&error),
     }
-    let encoded = [(CONTENT_ENCODING, "gzip")];
-    (
-        varies,
-        encoded,
-        Html(assets::gzip(html.as_bytes(), Compression::fast())),
-    )
-        .into_response()
 }
 
-fn broken(error: &askama::Error) -> Response {
+/// A page without secrets, which may be sent to several browsers.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    html: Bytes,
+    gzip: OnceLock<Bytes>,
+}
+
+impl Rendered {
+    /// # Errors
+    /// The template could not be filled in.
+    pub(super) fn of(template: &impl Template) -> Result<Self, askama::Error> {
+        Ok(Self {
+            html: template.render()?.into(),
+            gzip: OnceLock::new(),
+        })
+    }
+
+    /// For the browser that sent these headers.
+    pub(super) fn response(&self, headers: &HeaderMap) -> Response {
+        let varies = [(VARY, "accept-encoding, hx-request")];
+        if !assets::takes_gzip(headers) {
+            return (varies, Html(self.html.clone())).into_response();
+        }
+        let pack = || assets::gzip(&self.html, Compression::fast()).into();
+        let gzip = self.gzip.get_or_init(pack).clone();
+        (varies, [(CONTENT_ENCODING, "gzip")], Html(gzip)).into_response()
+    }
+}
+
+/// The answer where a template could not be filled in.
+pub(super) fn broken(error: &askama::Error) -> Response {
     tracing::error!(%error, "a page could not be made");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

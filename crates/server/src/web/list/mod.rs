@@ -1,6 +1,7 @@
 //! The heartbeats of a project: the page that people leave open.
 
 mod bulk;
+mod shared;
 mod strip;
 mod wish;
 
@@ -14,15 +15,18 @@ use nightbeat_domain::{HeartbeatId, LastRun, Status};
 use nightbeat_store::control::heartbeats::{Filter, Heartbeat};
 use nightbeat_store::control::overview::{self, HEARTBEATS_MAX, Sort};
 use nightbeat_store::control::{PageRequest, channels};
+use tokio::time::Instant;
 
 pub(super) use bulk::{ask, change};
+use shared::Asked;
+pub(super) use shared::Lists;
 pub(super) use strip::{Spark, Strip};
 use wish::{Group, Wish};
 
 use super::Web;
 use super::frame::{Frame, Here, project_path};
 use super::marks::{self, BY_URGENCY};
-use super::pages::{page_without_secrets, unavailable};
+use super::pages::{Rendered, broken, page_without_secrets, unavailable};
 use super::time::{Reader, When};
 use super::viewer::Member;
 
@@ -136,57 +140,89 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let wish = Wish::parse(query.as_deref().unwrap_or_default());
-    let now = web.node.now();
-    let reader = Reader::new(now, member.viewer.time_zone.as_deref());
+    let reader = Reader::new(web.node.now(), member.viewer.time_zone.as_deref());
+    if headers.contains_key("hx-request") {
+        return part(&web, &member, &wish, &reader, &headers).await;
+    }
     let seen = match look(&web, &member, &wish, &reader).await {
         Ok(seen) => seen,
         Err(error) => return unavailable(&web, &error),
     };
-    let may_change = member.may_change();
-    let frame = Frame {
-        icon: web.icon(marks::worst(&seen.counts)),
-        ..web.frame_at(&member, Here::Heartbeats)
-    };
     let is_new = seen.counts.is_empty();
     let has_channel = seen.has_channel;
     let offered = offered(&wish, &seen.tags);
+    let frame = framed(&web, &member, &seen);
     let beats = beats(&frame, &member, &wish, seen, &reader);
-    // A part of the page asks for itself. No token and no id stands in either: they may be compressed.
-    if headers.contains_key("hx-request") {
-        let part = Part { may_change, beats };
-        return page_without_secrets(&headers, &part);
+    let list = List {
+        frame,
+        project: member.project.name.clone(),
+        may_change: member.may_change(),
+        is_new,
+        has_channel,
+        kept: kept(&wish),
+        tags: offered,
+        groups: groups(&wish),
+        text: wish.text,
+        beats,
+    };
+    page_without_secrets(&headers, &list)
+}
+
+/// The part of the page that asks for itself. No token and no id stands in it: it may be compressed, and
+/// everybody who may see it may be shown the same one.
+async fn part(
+    web: &Web,
+    member: &Member,
+    wish: &Wish,
+    reader: &Reader,
+    headers: &HeaderMap,
+) -> Response {
+    let may_change = member.may_change();
+    let asked = Asked {
+        project: member.project.id,
+        query: wish.query(),
+        may_change,
+        time_zone: member.viewer.time_zone.clone(),
+    };
+    let look = async {
+        let seen = look(web, member, wish, reader).await;
+        let seen = seen.map_err(|error| unavailable(web, &error))?;
+        let frame = framed(web, member, &seen);
+        let beats = beats(&frame, member, wish, seen, reader);
+        Rendered::of(&Part { may_change, beats }).map_err(|error| broken(&error))
+    };
+    let told_at = web.live.told_at(member.project.id);
+    match web.lists.get(asked, told_at, Instant::now(), look).await {
+        Ok(list) => list.response(headers),
+        Err(response) => response,
     }
-    let kept = kept(&wish);
+}
+
+/// The frame, with an icon that tells the worst of the project.
+fn framed(web: &Web, member: &Member, seen: &Seen) -> Frame {
+    Frame {
+        icon: web.icon(marks::worst(&seen.counts)),
+        ..web.frame_at(member, Here::Heartbeats)
+    }
+}
+
+fn groups(wish: &Wish) -> Vec<Choice> {
     let groups = [
         ("no groups", Group::None),
         ("status", Group::Status),
         ("tag", Group::Tag),
     ];
-    let list = List {
-        frame,
-        project: member.project.name.clone(),
-        may_change,
-        is_new,
-        has_channel,
-        kept,
-        tags: offered,
-        groups: groups
-            .into_iter()
-            .map(|(name, group)| Choice {
-                name: name.to_owned(),
-                link: Wish {
-                    group,
-                    ..wish.clone()
-                }
-                .query(),
-                count: 0,
-                is_chosen: wish.group == group,
-            })
-            .collect(),
-        text: wish.text,
-        beats,
+    let choice = |(name, group): (&str, Group)| Choice {
+        name: name.to_owned(),
+        link: Wish {
+            group,
+            ..wish.clone()
+        }
+        .query(),
+        count: 0,
+        is_chosen: wish.group == group,
     };
-    page_without_secrets(&headers, &list)
+    groups.into_iter().map(choice).collect()
 }
 
 async fn look(
