@@ -4,12 +4,86 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.NIGHTBEAT_BINARY ?? fileURLToPath(new URL("../target/debug/nightbeat", import.meta.url));
 const READY_WITHIN_MS = 30_000;
+
+/** What the test kit's provider is called for the server: see `startProvider`. */
+const PROVIDER = { client: "nightbeat", secret: "client-secret" };
+
+/**
+ * An OpenID Connect provider at which everybody is the person with this address; and what a server must be told to
+ * trust it.
+ */
+export async function startProvider(email) {
+  const child = spawn(join(dirname(BINARY), "examples", "oidc_provider"), [email], { stdio: ["pipe", "pipe", "inherit"] });
+  const [issuer] = await once(createInterface({ input: child.stdout }), "line");
+  return {
+    environment: {
+      NIGHTBEAT_OIDC_ISSUER: issuer,
+      NIGHTBEAT_OIDC_CLIENT_ID: PROVIDER.client,
+      NIGHTBEAT_OIDC_CLIENT_SECRET: PROVIDER.secret,
+      NIGHTBEAT_OIDC_NAME: "Keyring",
+    },
+    async stop() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+/** A mail server that keeps what it is given; and what a server must be told to use it. */
+export async function startMailbox() {
+  const mails = [];
+  const receiver = createServer((connection) => {
+    let mail;
+    const say = (text) => connection.write(`${text}\r\n`);
+    say("220 mailbox");
+    createInterface({ input: connection }).on("line", (line) => {
+      if (mail !== undefined && line === ".") {
+        // Quoted-printable: long lines are wrapped.
+        mails.push(mail.replace(/=\n/g, "").replace(/=3D/g, "="));
+        mail = undefined;
+        say("250 taken");
+      } else if (mail !== undefined) {
+        mail += `${line}\n`;
+      } else if (line.startsWith("DATA")) {
+        mail = "";
+        say("354 go on");
+      } else if (line.startsWith("QUIT")) {
+        connection.end("221 bye\r\n");
+      } else {
+        say("250 fine");
+      }
+    });
+    connection.on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  return {
+    environment: {
+      NIGHTBEAT_SMTP_HOST: "127.0.0.1",
+      NIGHTBEAT_SMTP_PORT: `${receiver.address().port}`,
+      NIGHTBEAT_SMTP_TLS: "none",
+      NIGHTBEAT_SMTP_FROM: "nightbeat@example.org",
+    },
+    /** The link in the next mail. */
+    async link() {
+      const until = Date.now() + READY_WITHIN_MS;
+      while (mails.length === 0) {
+        if (Date.now() > until) throw new Error("no mail came");
+        await new Promise((later) => setTimeout(later, 20));
+      }
+      return mails.shift().match(/http\S+\/nb_[\w-]+/)[0];
+    },
+    async stop() {
+      receiver.close();
+      await once(receiver, "close");
+    },
+  };
+}
 
 /** A port that nobody listens on. */
 async function freePort() {

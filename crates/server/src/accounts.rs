@@ -73,7 +73,8 @@ pub fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// Creates an account where the address has none (else gives it the password, where there is one), a
+/// Creates an account where the address has none (else gives it the password, where there is one; an account whose
+/// address was never confirmed is handed over: what opened it so far opens it no more), a
 /// project of its own and the project's keys. All of it, or nothing. With `only_first`, refuses where
 /// the server has a project already.
 pub async fn create(
@@ -138,12 +139,16 @@ fn insert(
     now: UnixMicros,
 ) -> nightbeat_store::Result<Initialised> {
     let account = if let Some(account) = accounts::by_email(sql, &init.email)? {
+        // Whoever runs this server says whose address it is; who made the account so far is not known.
+        if account.verified_at.is_none() {
+            accounts::hand_over(sql, account.id, now)?;
+        }
         if password_hash.is_some() {
             accounts::set_password_hash(sql, account.id, password_hash)?;
         }
         account.id
     } else {
-        let account = new_account(&init.email, password_hash.map(str::to_owned), now);
+        let account = verified_account(&init.email, password_hash.map(str::to_owned), now);
         accounts::create(sql, &account)?;
         account.id
     };
@@ -157,15 +162,25 @@ fn insert(
     })
 }
 
-/// An account with this address, which is not stored yet.
+/// An account with this address, which is not stored yet. Whoever makes it has only said that the address is theirs.
 pub fn new_account(email: &str, password_hash: Option<String>, now: UnixMicros) -> Account {
     Account {
         id: random::uuid(),
         email: accounts::email_key(email),
         password_hash,
         created_at: now,
+        verified_at: None,
         theme: Theme::System,
         time_zone: None,
+    }
+}
+
+/// The same of somebody whose address it is for sure: they opened a link that was mailed to it, somebody whom the
+/// operator trusts says so, or the operator makes the account.
+pub fn verified_account(email: &str, password_hash: Option<String>, now: UnixMicros) -> Account {
+    Account {
+        verified_at: Some(now),
+        ..new_account(email, password_hash, now)
     }
 }
 

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration {
         version: 1,
         name: "first",
@@ -72,6 +72,11 @@ const MIGRATIONS: [Migration; 10] = [
         version: 10,
         name: "badges",
         sql: include_str!("migrations/0010_badges.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "confirmed_addresses",
+        sql: include_str!("migrations/0011_confirmed_addresses.sql"),
     },
 ];
 

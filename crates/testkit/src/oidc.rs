@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::wall_now;
+
 /// The provider's one client.
 pub const CLIENT_ID: &str = "nightbeat";
 /// Its secret.
@@ -24,6 +26,8 @@ pub struct OidcProvider {
     address: SocketAddr,
     /// What codes stand for.
     codes: Arc<Mutex<BTreeMap<String, Grant>>>,
+    /// Who signs in when a browser comes.
+    pub at_the_browser: Arc<Mutex<Option<Person>>>,
     /// What is wrong with the tokens, if anything.
     pub spoil: Arc<Mutex<Spoiled>>,
 }
@@ -74,6 +78,7 @@ impl OidcProvider {
         let provider = Self {
             address: listener.local_addr().unwrap(),
             codes: Arc::default(),
+            at_the_browser: Arc::default(),
             spoil: Arc::default(),
         };
         let serving = provider.clone();
@@ -145,20 +150,34 @@ impl OidcProvider {
         }
         let body = String::from_utf8_lossy(&bytes[head.len() + 4..whole]).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
-        let (status, answer) = match path {
-            "/.well-known/openid-configuration" => (200, self.metadata()),
-            "/keys" => (200, keys()),
-            "/token" => self.token(&head, &body),
-            _ => (404, json!({})),
+        let as_json = |answer: (u16, Value)| (answer.0, "application/json", answer.1.to_string());
+        let (status, kind, answer) = match (path, self.page(path)) {
+            (_, Some(page)) => (200, "text/html", page),
+            ("/.well-known/openid-configuration", _) => as_json((200, self.metadata())),
+            ("/keys", _) => as_json((200, keys())),
+            ("/token", _) => as_json(self.token(&head, &body)),
+            _ => as_json((404, json!({}))),
         };
-        let answer = answer.to_string();
         let response = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n{answer}",
             answer.len()
         );
         // A client that is gone has lost nothing.
         let _ = stream.write_all(response.as_bytes()).await;
+    }
+
+    /// What a browser sees that was sent here: a link that signs its person in.
+    fn page(&self, path: &str) -> Option<String> {
+        let person = self.at_the_browser.lock().unwrap().clone()?;
+        path.strip_prefix("/authorize?")?;
+        let now = wall_now().0 / 1_000_000;
+        let back = self.sign_in(&format!("{}{path}", self.issuer()), &person, now);
+        let (back, email) = (back.replace('&', "&amp;"), &person.email);
+        Some(format!(
+            "<!doctype html><html lang=en><title>Provider</title><h1>Provider</h1>\
+             <p><a href=\"{back}\">Sign in as {email}</a>"
+        ))
     }
 
     fn metadata(&self) -> Value {

@@ -11,9 +11,11 @@ use http::{HeaderMap, Method, StatusCode};
 use nightbeat_domain::{ProjectId, UnixMicros};
 use nightbeat_store::control::keys::{self, KeyOwner, Scope};
 
+use super::actor::{Actor, Who};
 use super::problem::Problem;
 use super::state::ApiState;
 use crate::accounts::key_hash;
+use crate::http::Client;
 
 /// The header for clients whose `Authorization` belongs to a proxy.
 const KEY_HEADER: &str = "x-api-key";
@@ -31,6 +33,8 @@ pub(super) struct Caller {
     pub(super) project: ProjectId,
     /// Whether it may see secrets: signal URLs, heartbeat ids, the ping key.
     pub(super) secrets: bool,
+    /// Who acts, for the log; `None`: a page that only looks.
+    pub(super) actor: Option<Actor>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -66,9 +70,15 @@ pub(super) async fn know(
         ));
     }
     note_use(&api, owner, api.now()).await;
+    let client = request.extensions().get::<Client>().copied();
     request.extensions_mut().insert(Caller {
         project: owner.project,
         secrets: owner.scope == Scope::ReadWrite,
+        actor: Some(Actor {
+            project: owner.project,
+            who: Who::Key(owner.id),
+            address: client.and_then(|client| client.address),
+        }),
     });
     Ok(next.run(request).await)
 }

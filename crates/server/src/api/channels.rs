@@ -73,9 +73,10 @@ pub(super) async fn create_channel(
         version: 1,
     };
     let created = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             name_is_free(sql, caller.project, &new.name)?;
             channels::insert(sql, caller.project, &new)?;
+            told.did("created a channel", &*new.name);
             Ok(new.clone())
         })
         .await?;
@@ -122,7 +123,7 @@ pub(super) async fn change_channel(
     let catalogue = api.catalogue.clone();
     let project = caller.project;
     let (changed, health) = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             let mut new = find(sql, project, &which)?;
             if_match.check(new.version)?;
             let old = new.clone();
@@ -141,6 +142,7 @@ pub(super) async fn change_channel(
                 let changed =
                     channels::update(sql, project, old.id, version, &new.name, &new.fields)?;
                 new.version = changed.ok_or_else(missing)?;
+                told.did("changed a channel", &*new.name);
             }
             let health = channels::health(sql, project, new.id)?;
             Ok((new, health))
@@ -163,7 +165,7 @@ pub(super) async fn delete_channel(
     Given(which): Given,
     if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
-    api.write(move |sql, _| {
+    api.write_by(caller.actor, move |sql, told| {
         let old = find(sql, caller.project, &which)?;
         if_match.check(old.version)?;
         let named_by = channels::named_by(sql, caller.project, old.id)?;
@@ -176,6 +178,7 @@ pub(super) async fn delete_channel(
             return Err(Problem::new(StatusCode::CONFLICT, detail).into());
         }
         channels::delete(sql, caller.project, old.id, Some(old.version))?;
+        told.did("deleted a channel", &*old.name);
         Ok(StatusCode::NO_CONTENT)
     })
     .await

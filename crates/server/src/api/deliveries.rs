@@ -96,13 +96,17 @@ pub(super) async fn dismiss_delivery(
     let viewer = Viewer::new(&api, caller);
     let now = viewer.now();
     let after = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             let (found, _) = find(sql, caller.project, &which)?;
             if found.state != deliveries::DeliveryState::Failing {
                 let detail = format!("it is {}, not failing", found.state.as_str());
                 return Err(Problem::new(StatusCode::CONFLICT, detail).into());
             }
             deliveries::dismiss(sql, caller.project, found.id, now)?;
+            if found.dismissed_at.is_none() {
+                let channel = found.channel_name.unwrap_or_default();
+                told.did("dismissed a failed alert", channel);
+            }
             find(sql, caller.project, &which)
         })
         .await?;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use nightbeat_domain::{
-    ChannelId, HeartbeatId, LastRun, ProjectId, SUGGESTION_RUNS_MAX, Schedule, Settings,
+    ChannelId, HeartbeatId, LastRun, Phase, ProjectId, SUGGESTION_RUNS_MAX, Schedule, Settings,
     UnixMicros, suggest_grace,
 };
 use nightbeat_store::Watched;
@@ -97,7 +97,7 @@ pub(super) async fn create_heartbeat(
     let now = viewer.now();
     let id = HeartbeatId(random::uuid());
     let created = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             insert(
                 sql,
                 told,
@@ -156,7 +156,7 @@ pub(super) async fn change_heartbeat(
     let now = viewer.now();
     let project = caller.project;
     let changed = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let old = find(sql, project, &which)?;
             if_match.check(old.version)?;
             asked.mends(&old.unreadable)?;
@@ -183,10 +183,10 @@ pub(super) async fn delete_heartbeat(
     if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let now = api.now();
-    api.write(move |sql, _| {
+    api.write_by(caller.actor, move |sql, told| {
         let old = find(sql, caller.project, &which)?;
         if_match.check(old.version)?;
-        heartbeats::delete(sql, caller.project, old.id, Some(old.version), now)?;
+        remove(sql, told, &old, now)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
@@ -229,7 +229,7 @@ async fn step(
     let viewer = Viewer::new(api, caller);
     let now = viewer.now();
     let after = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let before = find(sql, caller.project, &which)?;
             take(sql, told, &before, &step, now)?;
             by_id(sql, caller.project, before.id)
@@ -263,6 +263,7 @@ pub(crate) fn insert(
         created_at: now,
     };
     heartbeats::insert(sql, project, &new)?;
+    told.did("created a heartbeat", &*details.name);
     told.watch(Watched {
         heartbeat: id,
         wake_at: state.wake_at,
@@ -291,6 +292,7 @@ pub(crate) fn edit(
         channels_are_known(sql, project, &details.channels)?;
     }
     update(sql, old, details)?;
+    told.did("changed a heartbeat", &*details.name);
     if settings != *old.settings || old.unreadable.is_unwatched() {
         take(sql, told, old, &Step::Edit(settings), now)?;
     }
@@ -307,6 +309,26 @@ pub(crate) fn take(
 ) -> Result<(), Refusal> {
     let taken = take_step(sql, heartbeat.project, heartbeat.id, step, now)?;
     told.taken(&taken.ok_or_else(missing)?);
+    let was_paused = heartbeat.state.phase == Phase::Paused;
+    let name = &*heartbeat.details.name;
+    match step {
+        Step::Pause if !was_paused => told.did("paused a heartbeat", name),
+        Step::Resume if was_paused => told.did("resumed a heartbeat", name),
+        // An edit is told by whoever edits; the others change nothing, or something else than a heartbeat.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Removes a heartbeat.
+pub(crate) fn remove(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    old: &heartbeats::Heartbeat,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    heartbeats::delete(sql, old.project, old.id, Some(old.version), now)?;
+    told.did("deleted a heartbeat", &*old.details.name);
     Ok(())
 }
 

@@ -121,13 +121,14 @@ pub(super) async fn acknowledge_incident(
     let now = viewer.now();
     let project = caller.project;
     let after = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let found = find_open(sql, project, &which)?;
             if found.acknowledged_at.is_some() {
                 return Ok(found);
             }
             act(sql, told, project, &found, &Step::Acknowledge, now)?;
             incidents::set_acknowledged(sql, project, found.id, Some(now))?;
+            told.did("acknowledged an incident", &*found.heartbeat_name);
             by_id(sql, project, found.id)
         })
         .await?;
@@ -157,10 +158,11 @@ pub(super) async fn snooze_incident(
     }
     let project = caller.project;
     let after = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let found = find_open(sql, project, &which)?;
             act(sql, told, project, &found, &Step::Snooze(until), now)?;
             incidents::set_snoozed(sql, project, found.id, Some(until))?;
+            told.did("snoozed an incident", &*found.heartbeat_name);
             by_id(sql, project, found.id)
         })
         .await?;

@@ -8,6 +8,7 @@ use nightbeat_domain::ProjectId;
 use nightbeat_store::control::heartbeats::Heartbeat;
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::caller::Caller;
 use super::input::{self, Given};
 use super::problem::Problem;
@@ -46,19 +47,26 @@ pub(crate) struct Tested {
 type Done<T> = Result<T, Refused>;
 
 impl ApiState {
-    /// The verbs for someone who may change this project.
+    /// The verbs for a page that looks at this project.
     pub(crate) fn inside(&self, project: ProjectId) -> Inside {
         Inside {
             api: self.clone(),
             caller: Caller {
                 project,
                 secrets: true,
+                actor: None,
             },
         }
     }
 }
 
 impl Inside {
+    /// The verbs for someone who may change the project; the log says what they did.
+    pub(crate) fn by(mut self, actor: Actor) -> Self {
+        self.caller.actor = Some(actor);
+        self
+    }
+
     /// Creates a heartbeat as the API's JSON describes it; its slug.
     pub(crate) async fn create_heartbeat(&self, json: Value) -> Done<String> {
         let asked = input::Json(input::object(json)?);

@@ -53,8 +53,9 @@ pub(super) async fn create_key(
         last_used_at: None,
     };
     let created = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             keys::insert(sql, caller.project, &key, &hash)?;
+            told.did("made an API key", &*key.name);
             Ok(key.clone())
         })
         .await?;
@@ -77,11 +78,11 @@ pub(super) async fn delete_key(
 ) -> Result<StatusCode, Problem> {
     let missing = || Problem::missing("key");
     let id = Uuid::try_parse(&which).map_err(|_| missing())?;
-    api.write(move |sql, _| {
-        if keys::delete(sql, caller.project, id)? {
-            return Ok(StatusCode::NO_CONTENT);
-        }
-        Err(missing().into())
+    api.write_by(caller.actor, move |sql, told| {
+        let found = keys::get(sql, caller.project, id)?.ok_or_else(missing)?;
+        keys::delete(sql, caller.project, id)?;
+        told.did("revoked an API key", found.name);
+        Ok(StatusCode::NO_CONTENT)
     })
     .await
 }

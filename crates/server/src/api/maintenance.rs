@@ -65,8 +65,9 @@ pub(super) async fn create_maintenance(
         created_at: now,
     };
     let created = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             maintenance::insert(sql, caller.project, &window)?;
+            told.did("entered a maintenance window", &*window.note);
             Ok(window.clone())
         })
         .await?;
@@ -87,8 +88,9 @@ pub(super) async fn delete_maintenance(
 ) -> Result<StatusCode, Problem> {
     let missing = || Problem::missing("maintenance window");
     let id = Uuid::try_parse(&which).map_err(|_| missing())?;
-    api.write(move |sql, _| {
+    api.write_by(caller.actor, move |sql, told| {
         if maintenance::delete(sql, caller.project, id)? {
+            told.did("deleted a maintenance window", "");
             return Ok(StatusCode::NO_CONTENT);
         }
         Err(missing().into())

@@ -4,6 +4,7 @@
 //! key is it, may it do that?), then `input` (JSON and queries, read strictly), then its handler, whose
 //! answer is JSON or a problem document.
 
+mod actor;
 mod answer;
 mod caller;
 mod channels;
@@ -33,6 +34,7 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use actor::{Actor, Who};
 pub(crate) use caller::{key_of, may_be_key, note_use};
 pub(crate) use problem::Problem;
 pub(crate) use shapes::{Change, Channels, HeartbeatEdit, Keywords, Schedule};

@@ -42,8 +42,9 @@ pub(super) async fn change_project(
         .transpose()?;
     let project = caller.project;
     let changed = api
-        .write(move |sql, _| {
-            let mut new = own(sql, project)?;
+        .write_by(caller.actor, move |sql, told| {
+            let old = own(sql, project)?;
+            let mut new = old.clone();
             if let Some(name) = &name {
                 new.name.clone_from(name);
             }
@@ -51,6 +52,9 @@ pub(super) async fn change_project(
             new.fallback_channel = fallback.of(new.fallback_channel);
             fallback_is_known(sql, &new)?;
             projects::update(sql, project, &new.name, new.fallback_channel)?;
+            if new != old {
+                told.did("changed the settings", &*new.name);
+            }
             Ok(new)
         })
         .await?;

@@ -9,6 +9,7 @@ use nightbeat_store::sql::Sql;
 use nightbeat_store::{Store, StoreError, Watched};
 use tokio::sync::Semaphore;
 
+use super::actor::{Actor, Deed};
 use super::problem::Problem;
 use crate::node::NodeHandle;
 
@@ -32,11 +33,12 @@ pub struct ApiState {
     pub(super) tests: Arc<Semaphore>,
 }
 
-/// What the node must hear once a change is durable.
+/// What the node must hear once a change is durable, and what the log says of it.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     watched: Vec<Watched>,
     deliveries: u32,
+    deeds: Vec<Deed>,
 }
 
 /// Why a verb in a transaction did not do it; either rolls the transaction back.
@@ -91,12 +93,34 @@ impl ApiState {
     }
 
     /// Changes something in one transaction; when it is durable, or may be, the node is told. `verb` may be
-    /// run again. All of it happens also when the client goes away meanwhile.
+    /// run again. All of it happens also when the client goes away meanwhile. The log says nothing of it: for
+    /// what no person and no key does.
     pub(crate) async fn write<T, F>(&self, verb: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
     {
+        self.write_by(None, verb).await
+    }
+
+    /// The same by somebody: the log says what they did.
+    pub(crate) async fn write_by<T, F>(&self, actor: Option<Actor>, verb: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Sql, &mut Told) -> Result<T, Refusal> + Send + 'static,
+    {
+        let now = self.now();
+        let verb = move |sql: &mut dyn Sql, told: &mut Told| {
+            let Some(actor) = actor else {
+                return verb(sql, told);
+            };
+            let name = actor.name(sql)?;
+            let value = verb(sql, told)?;
+            for deed in &told.deeds {
+                actor.note(sql, &name, deed, now)?;
+            }
+            Ok(value)
+        };
         let api = self.clone();
         let task = tokio::spawn(async move {
             let refused = RefusedBy::default();
@@ -136,6 +160,13 @@ impl Told {
     /// A heartbeat must be looked at then.
     pub(crate) fn watch(&mut self, watched: Watched) {
         self.watched.push(watched);
+    }
+
+    /// Something was done, in words, to whom or what. To be said once for each change, and not where nothing
+    /// changed.
+    pub(crate) fn did(&mut self, action: &'static str, about: impl Into<String>) {
+        let about = about.into();
+        self.deeds.push(Deed { action, about });
     }
 
     /// A person's step was taken.

@@ -16,10 +16,12 @@ use serde::Deserialize;
 
 use super::Web;
 use super::forms::Posted;
+use super::members::is_proof_of_address;
 use super::next;
 use super::pages::{Frame, Notice, page, unavailable};
 use super::profile::Nothing;
 use super::session::SignedIn;
+use super::sign_in::{retry_after, too_many};
 use super::viewer::{Person, Viewer, Visitor};
 use crate::accounts::members::Acting;
 use crate::accounts::{email_problem, key_hash, new_account, passwords};
@@ -137,7 +139,14 @@ pub(super) async fn accept(
     }
     let (hash, now) = (key_hash(&secret), web.node.now());
     let Person { viewer, account } = person;
-    let joined = web.change(move |sql| join(sql, &hash, &account, &viewer, now));
+    let has_read_mail = is_proof_of_address(&secret);
+    let joined = web.change(move |sql| {
+        let joined = join(sql, &hash, &account, &viewer, now)?;
+        if joined.is_some() && has_read_mail && account.verified_at.is_none() {
+            accounts::set_email(sql, account.id, &account.email, now)?;
+        }
+        Ok(joined)
+    });
     match joined.await {
         Ok(Some(project)) => web.go_to(&format!("/projects/{project}/settings/members")),
         Ok(None) => gone(&web),
@@ -205,19 +214,28 @@ pub(super) async fn sign_up(
         Ok(found) => found,
         Err(response) => return response,
     };
-    let ask = |status, problem| ask(&web, &visitor, &secret, &found, status, Some(problem));
+    let ask = |status, problem: &str| ask(&web, &visitor, &secret, &found, status, Some(problem));
     let email = found.0.email.clone();
     let email = email.unwrap_or_else(|| accounts::email_key(&wish.email));
     let problem = email_problem(&email).or_else(|| passwords::problem(&wish.password));
     if let Some(problem) = problem {
         return ask(StatusCode::UNPROCESSABLE_ENTITY, problem);
     }
+    let now = web.node.now();
+    // Whoever has a link for anybody may ask with it whether this one or that one has an account: not often.
+    let who = format!("sign-up by {secret}");
+    if let Err(wait) = web.throttle.take(&who, visitor.address, now) {
+        let page = ask(StatusCode::TOO_MANY_REQUESTS, &too_many(wait));
+        return (retry_after(wait), page).into_response();
+    }
     let password_hash = match web.passwords.hash(wish.password).await {
         Ok(hash) => hash,
         Err(error) => return web.no_password(&error),
     };
-    let now = web.node.now();
-    let account = new_account(&email, Some(password_hash), now);
+    let account = Account {
+        verified_at: is_proof_of_address(&secret).then_some(now),
+        ..new_account(&email, Some(password_hash), now)
+    };
     let (hash, id, project) = (key_hash(&secret), account.id, found.0.project);
     let entry = audit::Entry {
         id: random::uuid(),

@@ -69,12 +69,7 @@ pub(super) async fn create(
         return only_looking(&web, &member.viewer);
     }
     let made = match json_of(&fields) {
-        Ok(json) => {
-            web.api
-                .inside(member.project.id)
-                .create_maintenance(json)
-                .await
-        }
+        Ok(json) => member.inside(&web).create_maintenance(json).await,
         Err(problem) => Err(problem),
     };
     match made {
@@ -95,12 +90,7 @@ pub(super) async fn delete(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    match web
-        .api
-        .inside(member.project.id)
-        .delete_maintenance(&id)
-        .await
-    {
+    match member.inside(&web).delete_maintenance(&id).await {
         Ok(()) => go(
             &web,
             &format!("{}/maintenance", project_path(member.project.id)),

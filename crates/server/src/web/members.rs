@@ -24,8 +24,15 @@ use crate::accounts::{email_problem, key_hash};
 use crate::config::SignUp;
 use crate::random;
 
-/// What the secrets of invitations begin with.
-const INVITATION_PREFIX: &str = "nb_i_";
+/// What the secrets of invitations begin with that are shown to whoever invites.
+const SHOWN_PREFIX: &str = "nb_i_";
+/// What those begin with that are told to nobody but the mailbox: whoever has one has read the mail.
+const MAILED_PREFIX: &str = "nb_m_";
+
+/// Whether the secret of an invitation for an address was told to the mailbox alone.
+pub(super) fn is_proof_of_address(secret: &str) -> bool {
+    secret.starts_with(MAILED_PREFIX)
+}
 
 #[derive(Template)]
 #[template(path = "members.html")]
@@ -43,13 +50,15 @@ struct MembersPage<'a> {
     is_person: bool,
     /// Who has no account cannot make one here.
     sign_up_closed: bool,
-    /// The link of an invitation that was just made, and what became of its mail.
+    /// An invitation that was just made.
     made: Option<Made>,
 }
 
 struct MemberLine {
     id: String,
     email: String,
+    /// Whether they have shown that the address is theirs.
+    confirmed: bool,
     role: &'static str,
     is_viewer: bool,
     /// The viewer may change the role.
@@ -64,9 +73,12 @@ struct InvitationLine {
     expires: When,
 }
 
-struct Made {
-    link: String,
-    mailed: String,
+/// Where its link is to be had.
+enum Made {
+    /// In the mail to this address, and nowhere else.
+    Mailed(String),
+    /// Here; and why it was not mailed, where that is to be said.
+    Shown(String, String),
 }
 
 #[derive(Deserialize)]
@@ -122,6 +134,7 @@ async fn tell(
             .map(|(account, role)| MemberLine {
                 id: account.id.to_string(),
                 email: account.email,
+                confirmed: account.verified_at.is_some(),
                 role: role.as_str(),
                 is_viewer: me == Some(account.id),
                 may_touch: manages && (member.is_owner() || role != Role::Owner),
@@ -150,7 +163,8 @@ fn invitation_line(invitation: Invitation, reader: &Reader) -> InvitationLine {
     }
 }
 
-/// Makes an invitation, shows its link once, and mails it where there is an address and a mail server.
+/// Makes an invitation. Where there is an address and a mail server the link is mailed, and only mailed: whoever
+/// opens it has shown that the address is theirs. Else it is shown, once.
 pub(super) async fn invite(
     State(web): State<Web>,
     member: Member,
@@ -169,62 +183,91 @@ pub(super) async fn invite(
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return tell(&web, &member, status, problem, None).await;
     }
-    let (id, now) = (member.project.id, web.node.now());
-    let secret = random::key(INVITATION_PREFIX);
-    let invitation = Invitation {
-        id: random::uuid(),
-        project: id,
-        role: wish.role,
-        invited_by: member.who(),
-        created_at: now,
-        expires_at: now + INVITATION_TIME,
-        email: email.clone(),
-    };
-    let whom = email.as_deref().unwrap_or("whoever has the link");
-    let about = format!("{whom}, as {}", wish.role.as_str());
-    let entry = member.viewer.entry(Some(id), "invited", about, now);
-    let hash = key_hash(&secret);
-    let made = web.change(move |sql| {
-        Acting::has_room(id, sql)?;
-        if invitations::list(sql, id, now)?.len() as i64 >= INVITATIONS_MAX {
-            let problem = "A hundred invitations are open: take some back first.";
-            return Err(StoreError::Conflict(problem.to_owned()));
+    let mailed = email.as_deref().filter(|_| web.notifier.sends_mail());
+    let made = match mailed {
+        Some(to) => web.invite_by_mail(&member, to, wish.role).await,
+        None => {
+            let why = if email.is_some() {
+                "No mail server is configured: give the link to them yourself."
+            } else {
+                ""
+            };
+            let made = web.invite_by_link(&member, email.clone(), wish.role, SHOWN_PREFIX);
+            made.await
+                .map(|(_, link)| Made::Shown(link, why.to_owned()))
         }
-        invitations::insert(sql, &invitation, &hash)?;
-        audit::note(sql, &entry)
-    });
-    if let Err(error) = made.await {
-        return web.refused(&error);
-    }
-    let link = format!("{}/invitations/{secret}", web.public_url);
-    let mailed = match email {
-        Some(email) => web.mail_invitation(&member, &email, &link).await,
-        None => String::new(),
     };
-    let made = Some(Made { link, mailed });
-    tell(&web, &member, StatusCode::CREATED, None, made).await
+    match made {
+        Ok(made) => tell(&web, &member, StatusCode::CREATED, None, Some(made)).await,
+        Err(error) => web.refused(&error),
+    }
 }
 
 impl Web {
-    /// Sends the link; what became of it, in words.
-    async fn mail_invitation(&self, member: &Member, email: &str, link: &str) -> String {
-        if !self.notifier.sends_mail() {
-            return "No mail server is configured: give the link to them yourself.".to_owned();
-        }
-        let (project, who) = (&member.project.name, member.who());
-        let title = format!("{who} invites you to {project}");
+    /// Makes an invitation; its id and its link.
+    async fn invite_by_link(
+        &self,
+        member: &Member,
+        email: Option<String>,
+        role: Role,
+        prefix: &str,
+    ) -> nightbeat_store::Result<(Uuid, String)> {
+        let (project, now) = (member.project.id, self.node.now());
+        let secret = random::key(prefix);
+        let whom = email.as_deref().unwrap_or("whoever has the link");
+        let about = format!("{whom}, as {}", role.as_str());
+        let entry = member.viewer.entry(Some(project), "invited", about, now);
+        let invitation = Invitation {
+            id: random::uuid(),
+            project,
+            role,
+            invited_by: member.who(),
+            created_at: now,
+            expires_at: now + INVITATION_TIME,
+            email,
+        };
+        let (id, hash) = (invitation.id, key_hash(&secret));
+        let made = self.change(move |sql| {
+            Acting::has_room(project, sql)?;
+            if invitations::list(sql, project, now)?.len() as i64 >= INVITATIONS_MAX {
+                let problem = "A hundred invitations are open: take some back first.";
+                return Err(StoreError::Conflict(problem.to_owned()));
+            }
+            invitations::insert(sql, &invitation, &hash)?;
+            audit::note(sql, &entry)
+        });
+        made.await?;
+        Ok((id, format!("{}/invitations/{secret}", self.public_url)))
+    }
+
+    /// The same by mail. Where that fails, another link takes its place, which is shown.
+    async fn invite_by_mail(
+        &self,
+        member: &Member,
+        to: &str,
+        role: Role,
+    ) -> nightbeat_store::Result<Made> {
+        let email = || Some(to.to_owned());
+        let making = self.invite_by_link(member, email(), role, MAILED_PREFIX);
+        let (id, link) = making.await?;
+        let (name, who) = (&member.project.name, member.who());
+        let title = format!("{who} invites you to {name}");
         let text = format!(
-            "{who} invites you to the project {project} on Nightbeat, which tells people when a backup or \
+            "{who} invites you to the project {name} on Nightbeat, which tells people when a backup or \
              another job did not run. The link works once, for seven days. If you expect no invitation, ignore \
              this mail."
         );
-        match self.mail(email, title, text, link).await {
-            Ok(()) => format!("It was mailed to {email}, too."),
-            Err(error) => {
-                tracing::warn!(%error, "an invitation could not be mailed");
-                format!("It could not be mailed to {email}: give the link to them yourself.")
-            }
-        }
+        let Err(error) = self.mail(to, title, text, &link).await else {
+            return Ok(Made::Mailed(to.to_owned()));
+        };
+        tracing::warn!(%error, "an invitation could not be mailed");
+        let project = member.project.id;
+        self.change(move |sql| invitations::delete(sql, project, id))
+            .await?;
+        let making = self.invite_by_link(member, email(), role, SHOWN_PREFIX);
+        let (_, link) = making.await?;
+        let why = format!("It could not be mailed to {to}: give the link to them yourself.");
+        Ok(Made::Shown(link, why))
     }
 }
 

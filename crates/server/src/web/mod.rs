@@ -4,6 +4,7 @@
 //! keeps a session's secret in a cookie. Nobody is trusted for coming from this machine: behind a reverse proxy
 //! on it, everybody does.
 
+mod account;
 mod assets;
 mod channels;
 mod confirm;
@@ -30,6 +31,7 @@ mod overview;
 mod pages;
 mod passkeys;
 mod profile;
+mod project_removal;
 mod projects;
 mod proxied;
 mod second_step;
@@ -208,7 +210,11 @@ fn doors() -> Router<Web> {
         .route("/sign-in/oidc", get(oidc::begin))
         .route("/sign-in/oidc/callback", get(oidc::back))
         .route("/sign-out", get(sign_out).post(sign_in::sign_out))
-        .route("/sign-up", get(sign_up::form).post(sign_up::sign_up))
+        .route("/sign-up", get(sign_up::form).post(sign_up::send))
+        .route(
+            "/sign-up/{secret}",
+            get(sign_up::show).post(sign_up::sign_up),
+        )
         .route("/setup/{secret}", get(setup::form).post(setup::create))
         .route(
             "/invitations/{secret}",
@@ -222,6 +228,13 @@ fn own_pages() -> Router<Web> {
     Router::new()
         .route("/confirm", get(confirm::form).post(confirm::confirm))
         .route("/profile", get(profile::show))
+        .route("/profile/account", get(account::show))
+        .route("/profile/address", post(account::ask_address))
+        .route(
+            "/profile/address/{secret}",
+            get(account::ask_use).post(account::use_address),
+        )
+        .route("/profile/delete", post(account::delete))
         .route("/profile/appearance", post(profile::set_appearance))
         .route("/profile/password", post(profile::set_password))
         .route("/profile/second-step", get(second_step::show))
@@ -249,6 +262,10 @@ fn management() -> Router<Web> {
         .route(
             "/projects/{project}/settings",
             get(settings::show).post(settings::change),
+        )
+        .route(
+            "/projects/{project}/settings/delete",
+            get(project_removal::ask).post(project_removal::delete),
         )
         .route("/projects/{project}/settings/members", get(members::show))
         .route(

@@ -17,7 +17,7 @@ use super::pages::{Notice, page, unavailable};
 use super::sign_in::Onward;
 use super::viewer::Visitor;
 use crate::accounts::oidc::{Identity, OidcError, Remembered};
-use crate::accounts::{email_problem, key_hash, new_account};
+use crate::accounts::{email_problem, key_hash, verified_account};
 use crate::config::SignUp;
 
 /// How long somebody may take at the provider.
@@ -56,6 +56,8 @@ enum Refused {
     Said(String),
     #[error("there is no account for this person")]
     NoAccount,
+    #[error("whether the account with this address is theirs is not known")]
+    NeverConfirmed,
 }
 
 /// Leads to the provider.
@@ -123,36 +125,71 @@ async fn who(web: &Web, visitor: &Visitor, back: Back) -> Result<(Account, Strin
     let identity = provider.finish(back.code, away.remembered, now).await?;
     let open = web.sign_up == SignUp::Open;
     let finding = web.change(move |sql| account_of(sql, &identity, open, now));
-    let account = finding.await?.ok_or(Refused::NoAccount)?;
-    Ok((account, away.next))
+    match finding.await? {
+        Found::Account(account) => Ok((account, away.next)),
+        Found::NeverConfirmed => Err(Refused::NeverConfirmed),
+        Found::None => Err(Refused::NoAccount),
+    }
 }
 
-/// The account that this person had the last time; else the one with their verified address; else, where everybody
-/// may have one, a new one.
+/// Which account somebody has.
+enum Found {
+    Account(Account),
+    /// Somebody has made one with their address, and never shown that it is theirs: it may be somebody else, who
+    /// would be in the same account from then on.
+    NeverConfirmed,
+    None,
+}
+
+/// The account that this person had the last time; else the one with their verified address, where whoever made it
+/// has shown that the address is theirs; else, where everybody may have one, a new one.
 fn account_of(
     sql: &mut dyn Sql,
     identity: &Identity,
     open: bool,
     now: nightbeat_domain::UnixMicros,
-) -> nightbeat_store::Result<Option<Account>> {
+) -> nightbeat_store::Result<Found> {
     if let Some(id) = identities::account(sql, &identity.issuer, &identity.subject)? {
-        return accounts::get(sql, id);
+        return Ok(accounts::get(sql, id)?.map_or(Found::None, Found::Account));
     }
     let email = identity.email.as_deref().map(accounts::email_key);
     let Some(email) = email.filter(|email| email_problem(email).is_none()) else {
-        return Ok(None);
+        return Ok(Found::None);
     };
     let account = match accounts::by_email(sql, &email)? {
+        Some(account) if account.verified_at.is_none() => return Ok(Found::NeverConfirmed),
         Some(account) => account,
         None if open => {
-            let account = new_account(&email, None, now);
+            let account = verified_account(&email, None, now);
             accounts::create(sql, &account)?;
             account
         }
-        None => return Ok(None),
+        None => return Ok(Found::None),
     };
     identities::insert(sql, &identity.issuer, &identity.subject, account.id, now)?;
-    Ok(Some(account))
+    Ok(Found::Account(account))
+}
+
+impl Web {
+    /// The answer where somebody else says who a person is, and the account with their address may be another's.
+    pub(super) fn never_confirmed(&self, visitor: &Visitor) -> Response {
+        let text = if self.notifier.sends_mail() {
+            "There is an account with your address, but nobody has shown yet that the address is theirs, so it may be \
+             another's. If you made it, sign in to it as before and confirm the address on your profile. If you did \
+             not, or cannot: let a link be mailed to you where you sign in (without a password). It makes the account \
+             yours, and ends what opened it before."
+        } else {
+            "There is an account with your address, but nobody has shown yet that the address is theirs, so it may be \
+             another's. This server sends no mail that could show it. Its operator can make the account yours: \
+             nightbeat init with your address gives it a new password, and ends what opened it before."
+        };
+        let notice = Notice {
+            frame: self.frame_of(visitor),
+            title: "This account is not confirmed",
+            text,
+        };
+        page(StatusCode::FORBIDDEN, &notice)
+    }
 }
 
 fn failed(web: &Web, visitor: &Visitor, refused: &Refused) -> Response {
@@ -160,6 +197,9 @@ fn failed(web: &Web, visitor: &Visitor, refused: &Refused) -> Response {
         return unavailable(web, error);
     }
     tracing::warn!(error = %refused, address = visitor.address_text(), "no sign-in at the provider");
+    if matches!(refused, Refused::NeverConfirmed) {
+        return web.never_confirmed(visitor);
+    }
     let (status, text) = match refused {
         Refused::NoAccount => (
             StatusCode::FORBIDDEN,

@@ -8,7 +8,7 @@ use nightbeat_store::control::accounts::{self, Account};
 use super::Web;
 use super::pages::{Notice, page, unavailable};
 use super::viewer::Visitor;
-use crate::accounts::{email_problem, new_account};
+use crate::accounts::{email_problem, verified_account};
 use crate::config::SignUp;
 use crate::http::Client;
 
@@ -34,6 +34,7 @@ impl Web {
         next: &str,
     ) -> Response {
         match self.account_at_proxy(email).await {
+            Ok(Some(account)) if account.verified_at.is_none() => self.never_confirmed(visitor),
             Ok(Some(account)) => self.enter(visitor, account, "at the proxy", next).await,
             Ok(None) => {
                 let notice = Notice {
@@ -50,7 +51,7 @@ impl Web {
 
     async fn account_at_proxy(&self, email: String) -> Result<Option<Account>, StoreError> {
         let (open, now) = (self.sign_up == SignUp::Open, self.node.now());
-        let new = new_account(&email, None, now);
+        let new = verified_account(&email, None, now);
         let finding = self.change(move |sql| {
             let found = accounts::by_email(sql, &email)?;
             if found.is_some() || !open {

@@ -25,6 +25,7 @@ struct Settings<'a> {
     name: &'a str,
     channels: Vec<Choice>,
     may_manage: bool,
+    is_owner: bool,
 }
 
 struct Choice {
@@ -119,6 +120,7 @@ async fn tell(
             })
             .collect(),
         may_manage: member.may_manage(),
+        is_owner: member.is_owner(),
     };
     page(status, &template)
 }

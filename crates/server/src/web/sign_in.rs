@@ -20,7 +20,6 @@ use super::viewer::Visitor;
 use crate::accounts::key_hash;
 use crate::accounts::passwords::PasswordError;
 use crate::accounts::second_step;
-use crate::config::SignUp;
 
 /// Where to go on.
 #[derive(Debug, Default, Deserialize)]
@@ -262,7 +261,7 @@ fn ask(
         problem,
         email,
         next: next::safe(next),
-        open: web.sign_up == SignUp::Open,
+        open: web.may_sign_up(),
         provider: web.provider.as_ref().map(|provider| provider.name.as_str()),
         passkeys: web.passkeys.is_some(),
         mails: web.notifier.sends_mail(),

@@ -6,9 +6,10 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
+use nightbeat_domain::UnixMicros;
 use nightbeat_store::StoreError;
 use nightbeat_store::control::accounts::{self, Account};
-use nightbeat_store::control::keys;
+use nightbeat_store::control::{audit, keys};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ struct Opened<'a> {
     frame: Frame,
     secret: &'a str,
     email: &'a str,
+    /// Somebody has shown before that the address is theirs.
+    confirmed: bool,
     next: &'a str,
 }
 
@@ -55,10 +58,7 @@ pub(super) async fn send(
         return web.no_such_page();
     }
     let email = accounts::email_key(&wish.email);
-    let now = web.node.now();
-    // Never given back, and apart from passwords: nobody's mailbox is filled, and nobody is locked out by mails.
-    let who = format!("mail to {email}");
-    if let Err(wait) = web.throttle.take(&who, visitor.address, now) {
+    if let Err(wait) = web.take_mail(&visitor, &email) {
         return web.come_back(&visitor, wait);
     }
     // On its own task: how long it takes must not tell whether there is such an account.
@@ -78,7 +78,7 @@ pub(super) async fn send(
 
 /// Why no link was sent.
 #[derive(Debug, thiserror::Error)]
-enum NotSent {
+pub(super) enum NotSent {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -86,6 +86,14 @@ enum NotSent {
 }
 
 impl Web {
+    /// Takes one of the mails that may be sent to this address; an error says how long to wait. None is given back,
+    /// and they are counted apart from passwords: nobody's mailbox is filled, and nobody is locked out by mails.
+    pub(super) fn take_mail(&self, visitor: &Visitor, email: &str) -> Result<(), Duration> {
+        let whom = format!("mail to {email}");
+        let taking = self.throttle.take(&whom, visitor.address, self.node.now());
+        taking.map(drop)
+    }
+
     async fn mail_link(&self, email: &str, onward: &str) -> Result<(), NotSent> {
         let secret = random::key(PREFIX);
         let (hash, now) = (key_hash(&secret), self.node.now());
@@ -142,6 +150,7 @@ pub(super) async fn show(
                 frame: web.frame_of(&visitor),
                 secret: &secret,
                 email: &account.email,
+                confirmed: account.verified_at.is_some(),
                 next: next::safe(&onward.next),
             };
             visitor.with_cookie(&web, page(StatusCode::OK, &template))
@@ -151,6 +160,7 @@ pub(super) async fn show(
     }
 }
 
+/// Signs whoever has read the mail in. Where the account's address was never confirmed, it is theirs from now on.
 pub(super) async fn enter(
     State(web): State<Web>,
     visitor: Visitor,
@@ -158,12 +168,19 @@ pub(super) async fn enter(
     Posted(onward): Posted<Onward>,
 ) -> Response {
     let (hash, now) = (key_hash(&secret), web.node.now());
+    let address = visitor.address_text();
     let taking = web.change(move |sql| {
         let Some(id) = keys::link_purpose(sql, &hash, now)?.and_then(account_in) else {
             return Ok(None);
         };
         if !keys::take_link(sql, &hash, &format!("{PURPOSE}{id}"), now)? {
             return Ok(None);
+        }
+        if let Some(found) = accounts::get(sql, id)?
+            && found.verified_at.is_none()
+        {
+            accounts::hand_over(sql, id, now)?;
+            audit::note(sql, &handed_over(found, &address, now))?;
         }
         accounts::get(sql, id)
     });
@@ -174,6 +191,19 @@ pub(super) async fn enter(
         }
         Ok(None) => gone(&web),
         Err(error) => unavailable(&web, &error),
+    }
+}
+
+fn handed_over(account: Account, address: &str, now: UnixMicros) -> audit::Entry {
+    audit::Entry {
+        id: random::uuid(),
+        at: now,
+        project: None,
+        account: Some(account.id),
+        who: account.email,
+        action: "confirmed the address".to_owned(),
+        about: "by a link in a mail; what opened the account before does not any more".to_owned(),
+        address: address.to_owned(),
     }
 }
 

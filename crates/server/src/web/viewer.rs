@@ -27,6 +27,8 @@ use super::Web;
 use super::next::sign_in_path;
 use super::pages::{Frame, Notice, page, unavailable};
 use crate::accounts::key_hash;
+use crate::api::inside::Inside;
+use crate::api::{Actor, Who};
 use crate::http::Client;
 use crate::random;
 
@@ -325,6 +327,22 @@ fn asked_to_sign_in(parts: &Parts, web: &Web) -> Response {
 }
 
 impl Member {
+    /// The verbs that change the project, by this member: the log says what they did.
+    pub(super) fn inside(&self, web: &Web) -> Inside {
+        let inside = web.api.inside(self.project.id);
+        let account = self.viewer.account.as_ref();
+        let key = self.viewer.key.as_ref();
+        let who = account.map(|account| Who::Account(account.id));
+        match who.or_else(|| key.map(|key| Who::Key(key.id))) {
+            Some(who) => inside.by(Actor {
+                project: self.project.id,
+                who,
+                address: self.viewer.address.parse().ok(),
+            }),
+            None => inside,
+        }
+    }
+
     /// Whether the viewer may change heartbeats, channels and incidents.
     pub(super) fn may_change(&self) -> bool {
         self.role != Role::ReadOnly

@@ -1,6 +1,7 @@
 //! The server as others see it: real sockets, a real database.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod accounts;
 mod admin;
 mod adversaries;
 mod anything;
@@ -9,6 +10,7 @@ mod dialects;
 mod heartbeat_page;
 mod list_page;
 mod live_page;
+mod log_of_programs;
 mod look;
 mod mailbox;
 mod members;
@@ -18,6 +20,7 @@ mod panics;
 mod passkeys;
 mod people;
 mod project_pages;
+mod project_removal;
 mod second_step;
 mod support;
 mod surfer;

@@ -6,7 +6,7 @@ use nightbeat_domain::{ProjectId, UnixMicros};
 use nightbeat_server::accounts::passwords::Passwords;
 use nightbeat_server::accounts::{self as people, insert_project, key_hash};
 use nightbeat_server::config::{Config, SignUp};
-use nightbeat_store::control::accounts::{self, Role};
+use nightbeat_store::control::accounts::{self, Account, Role};
 use nightbeat_store::control::sessions;
 use nightbeat_store::sql::Sql;
 use uuid::Uuid;
@@ -59,7 +59,7 @@ fn account(
     hash: &str,
     now: UnixMicros,
 ) -> nightbeat_store::Result<Uuid> {
-    let account = people::new_account(email, Some(hash.to_owned()), now);
+    let account = people::verified_account(email, Some(hash.to_owned()), now);
     accounts::create(sql, &account)?;
     Ok(account.id)
 }
@@ -74,9 +74,13 @@ impl House {
     }
 
     pub(crate) async fn id(&self, email: &'static str) -> Uuid {
+        self.account(email).await.expect("an account").id
+    }
+
+    pub(crate) async fn account(&self, email: &'static str) -> Option<Account> {
         let store = self.nightbeat.server.store();
         let found = store.read(move |sql| accounts::by_email(sql, email)).await;
-        found.unwrap().unwrap().id
+        found.unwrap()
     }
 
     /// As if the person had signed in an hour ago.
@@ -402,41 +406,6 @@ async fn appearance_is_the_persons_own() {
     let mut eve = house.browser("eve@example.org").await;
     let page = eve.get("/profile").await.body;
     assert!(page.contains("value=\"system\" selected"), "{page}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_up_is_closed_unless_the_operator_opens_it() {
-    let closed = house(|_| {}).await;
-    let mut browser = Browser::new(closed.nightbeat.address());
-    assert_eq!(browser.get("/sign-up").await.status, 404);
-    assert!(!browser.get("/sign-in").await.body.contains("/sign-up"));
-    let fields = [("email", "new@example.org"), ("password", PASSWORD)];
-    assert_eq!(browser.post("/sign-up", &fields).await.status, 404);
-
-    let open = house(|config| config.sign_up = SignUp::Open).await;
-    let mut browser = Browser::new(open.nightbeat.address());
-    assert!(browser.get("/sign-in").await.body.contains("/sign-up"));
-    browser.get("/sign-up").await;
-    let taken = [("email", "ANA@example.org"), ("password", PASSWORD)];
-    assert_eq!(browser.post("/sign-up", &taken).await.status, 409);
-    let short = [("email", "new@example.org"), ("password", "short")];
-    assert_eq!(browser.post("/sign-up", &short).await.status, 422);
-    let created = browser.post("/sign-up", &fields).await;
-    assert_eq!(
-        (created.status, created.header("location")),
-        (303, Some("/projects/new"))
-    );
-    browser.get("/projects/new").await;
-    let project = browser.post("/projects/new", &[("name", "  Mine ")]).await;
-    let to = project.header("location").unwrap().to_owned();
-    let settings = browser.get(&to).await;
-    assert!(
-        settings.body.contains("value=\"Mine\""),
-        "{}",
-        settings.body
-    );
-    let mut again = Browser::new(open.nightbeat.address());
-    assert_eq!(again.sign_in("new@example.org", PASSWORD).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

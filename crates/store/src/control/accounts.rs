@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::query::select;
-use super::taken;
+use super::{keys, taken};
 use crate::Result;
 use crate::fields::Fields;
 use crate::sql::{Row, Sql};
@@ -21,6 +21,9 @@ pub struct Account {
     pub password_hash: Option<String>,
     /// When it was created.
     pub created_at: UnixMicros,
+    /// When it was proved that the address is its owner's; `None`: never. Whoever made the account may have
+    /// typed another's.
+    pub verified_at: Option<UnixMicros>,
     /// How pages look for it.
     pub theme: Theme,
     /// The time zone in which it reads times; `None`: the browser's.
@@ -95,21 +98,22 @@ pub fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "account.id",
     "account.email",
     "account.password_hash",
     "account.created_at",
     "account.theme",
     "account.time_zone",
+    "account.verified_at",
 ];
 
 /// Adds an account, its address as [`email_key`] writes it.
 /// [`Conflict`](crate::StoreError::Conflict) when there is one with this address.
 pub fn create(sql: &mut dyn Sql, account: &Account) -> Result<()> {
     sql.execute(
-        "INSERT INTO account (id, email, password_hash, created_at, theme, time_zone)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO account (id, email, password_hash, created_at, theme, time_zone, verified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         &[
             account.id.into(),
             email_key(&account.email).into(),
@@ -117,6 +121,7 @@ pub fn create(sql: &mut dyn Sql, account: &Account) -> Result<()> {
             account.created_at.into(),
             account.theme.as_str().into(),
             account.time_zone.clone().into(),
+            account.verified_at.into(),
         ],
     )
     .map_err(|error| taken(error, || "there is an account with this address".to_owned()))?;
@@ -160,6 +165,82 @@ pub fn set_password_hash(sql: &mut dyn Sql, id: Uuid, hash: Option<&str>) -> Res
     Ok(changed > 0)
 }
 
+/// Gives an account another address, or the one that it has, as one that was proved to be its owner's; whether
+/// there is such an account. [`Conflict`](crate::StoreError::Conflict) when another has this address.
+pub fn set_email(sql: &mut dyn Sql, id: Uuid, email: &str, now: UnixMicros) -> Result<bool> {
+    let changed = sql
+        .execute(
+            "UPDATE account SET email = $2, verified_at = $3 WHERE id = $1",
+            &[id.into(), email_key(email).into(), now.into()],
+        )
+        .map_err(|error| taken(error, || "there is an account with this address".to_owned()))?;
+    Ok(changed > 0)
+}
+
+/// Hands an account to whoever has just proved that its address is theirs. Somebody else may have made it: every
+/// way into it that was set up so far ends, and so does every session.
+pub fn hand_over(sql: &mut dyn Sql, id: Uuid, now: UnixMicros) -> Result<()> {
+    sql.execute(
+        "UPDATE account SET verified_at = $2, password_hash = NULL WHERE id = $1",
+        &[id.into(), now.into()],
+    )?;
+    for table in [
+        "session",
+        "passkey",
+        "totp",
+        "recovery_code",
+        "external_identity",
+    ] {
+        let statement = format!("DELETE FROM {table} WHERE account = $1");
+        sql.execute(&statement, &[id.into()])?;
+    }
+    keys::revoke_links_of(sql, id)
+}
+
+/// Removes an account, its memberships and all ways into it; whether there was one. Ask [`owned_alone`] first.
+pub fn delete(sql: &mut dyn Sql, id: Uuid) -> Result<bool> {
+    keys::revoke_links_of(sql, id)?;
+    Ok(sql.execute("DELETE FROM account WHERE id = $1", &[id.into()])? > 0)
+}
+
+/// A project that would have no owner without this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedAlone {
+    /// The project.
+    pub project: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// How many members it has besides.
+    pub others: u64,
+}
+
+/// The projects whose only owner the account is, by name; at most [`MEMBERSHIPS_MAX`].
+pub fn owned_alone(sql: &mut dyn Sql, account: Uuid) -> Result<Vec<OwnedAlone>> {
+    let rows = sql.query(
+        "SELECT project.id, project.name,
+                (SELECT count(*) FROM member AS other
+                  WHERE other.project = project.id AND other.account <> $1)
+         FROM member JOIN project ON project.id = member.project
+         WHERE member.account = $1 AND member.role = $2
+           AND NOT EXISTS (SELECT 1 FROM member AS other
+                            WHERE other.project = project.id AND other.account <> $1 AND other.role = $2)
+         ORDER BY project.name, project.id LIMIT $3",
+        &[
+            account.into(),
+            Role::Owner.as_str().into(),
+            MEMBERSHIPS_MAX.into(),
+        ],
+    )?;
+    let read = |row: &Row| {
+        Ok(OwnedAlone {
+            project: row.get(0)?,
+            name: row.get(1)?,
+            others: row.get(2)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
 /// Makes an account a member of a project, or changes what it may do there.
 /// [`Conflict`](crate::StoreError::Conflict) when either does not exist.
 pub fn set_member(sql: &mut dyn Sql, project: ProjectId, account: Uuid, role: Role) -> Result<()> {
@@ -195,13 +276,14 @@ pub fn role(sql: &mut dyn Sql, project: ProjectId, account: Uuid) -> Result<Opti
 
 /// The members of a project by e-mail address; at most [`MEMBERSHIPS_MAX`].
 pub fn members(sql: &mut dyn Sql, project: ProjectId) -> Result<Vec<(Account, Role)>> {
-    const COLUMNS: [&str; 7] = [
+    const COLUMNS: [&str; 8] = [
         "account.id",
         "account.email",
         "account.password_hash",
         "account.created_at",
         "account.theme",
         "account.time_zone",
+        "account.verified_at",
         "member.role",
     ];
     let query = select(
@@ -250,5 +332,6 @@ fn read(row: &Row) -> Result<Account> {
         created_at: fields.get("account.created_at")?,
         theme: fields.named("account.theme")?,
         time_zone: fields.get("account.time_zone")?,
+        verified_at: fields.get("account.verified_at")?,
     })
 }

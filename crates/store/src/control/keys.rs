@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::page::{Cursor, Page, PageRequest};
-use super::query::{Query, select};
+use super::query::{Query, contains, select};
 use super::taken;
 use crate::Result;
 use crate::fields::Fields;
@@ -208,6 +208,16 @@ pub fn take_link(
     )?;
     let expires_at: Option<UnixMicros> = taken.map(|row| row.get(0)).transpose()?;
     Ok(expires_at.is_some_and(|at| at > now))
+}
+
+/// Removes the links whose purpose names this account.
+pub fn revoke_links_of(sql: &mut dyn Sql, account: Uuid) -> Result<()> {
+    let names_it = contains("purpose", "$1");
+    sql.execute(
+        &format!("DELETE FROM one_time_link WHERE {names_it}"),
+        &[account.to_string().into()],
+    )?;
+    Ok(())
 }
 
 /// What the link with this hash is for, while it has not expired. It is not used up.

@@ -9,7 +9,7 @@ use super::query::select;
 use super::{channels, taken};
 use crate::Result;
 use crate::fields::Fields;
-use crate::sql::{Row, Sql};
+use crate::sql::{Row, Sql, Value};
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,56 @@ pub fn set_badge_key(sql: &mut dyn Sql, id: ProjectId, badge_key: &str) -> Resul
         &[id.into(), badge_key.into()],
     )?;
     Ok(changed > 0)
+}
+
+/// Removes a project for everybody: its members, its keys and its channels are gone at once, and what waits to be
+/// sent is cancelled. What is left of it is deleted in small pieces, so that no signal waits for it: its heartbeats,
+/// with their signal URLs, by [`remove_heartbeats`], and their logs by [`prune_removed`](super::prune_removed).
+/// Whether there was such a project.
+pub fn remove(sql: &mut dyn Sql, id: ProjectId) -> Result<bool> {
+    let no_key = format!("removed {id}");
+    if !set_ping_key(sql, id, &no_key)? {
+        return Ok(false);
+    }
+    sql.execute(
+        "UPDATE delivery SET state = 'cancelled', next_try_at = NULL, last_error = 'the project was removed'
+         WHERE project = $1 AND state IN ('queued', 'sending')",
+        &[id.into()],
+    )?;
+    for table in ["member", "invitation", "api_key", "channel"] {
+        let statement = format!("DELETE FROM {table} WHERE project = $1");
+        sql.execute(&statement, &[id.into()])?;
+    }
+    sql.execute(
+        "INSERT INTO removed_project (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+        &[id.into()],
+    )?;
+    Ok(true)
+}
+
+/// Deletes up to `heartbeats_max` heartbeats of a project that was removed; how many. Once none is left the project
+/// itself goes, and what stands in its name. Their signals and runs are left to
+/// [`prune_removed`](super::prune_removed).
+pub fn remove_heartbeats(sql: &mut dyn Sql, id: ProjectId, heartbeats_max: u32) -> Result<u64> {
+    let these = "(SELECT id FROM heartbeat WHERE project = $1 ORDER BY created_at, id LIMIT $2)";
+    let params: [Value; 2] = [id.into(), heartbeats_max.max(1).into()];
+    for statement in [
+        "INSERT INTO removed_heartbeat (id, newest_signal, newest_run)
+         SELECT id, newest_signal, newest_run FROM heartbeat_state WHERE id IN",
+        "DELETE FROM heartbeat_state WHERE id IN",
+        "DELETE FROM broken_heartbeat WHERE heartbeat IN",
+    ] {
+        sql.execute(&format!("{statement} {these}"), &params)?;
+    }
+    // Last: the others find by it which ones are meant.
+    let removed = sql.execute(
+        &format!("DELETE FROM heartbeat WHERE id IN {these}"),
+        &params,
+    )?;
+    if removed == 0 {
+        sql.execute("DELETE FROM project WHERE id = $1", &[id.into()])?;
+    }
+    Ok(removed)
 }
 
 /// All projects of this server, the oldest first: for its administrator, not for a tenant.

@@ -1,15 +1,46 @@
-//! What is left of heartbeats that were removed.
+//! What is left of heartbeats and projects that were removed.
 
-use nightbeat_domain::HeartbeatId;
+use nightbeat_domain::{HeartbeatId, ProjectId};
 
+use super::projects;
 use crate::Result;
 use crate::sql::{Row, Sql, Value};
 
-/// Deletes up to `rows_max` rows that removed heartbeats left behind; how many. 0: nothing is left. Call
-/// it again and again between other work: one call is short, so that no signal waits for it.
+/// Deletes up to `rows_max` rows that removed heartbeats and projects left behind; how many. 0: nothing is left.
+/// Call it again and again between other work: one call is short, so that no signal waits for it.
 ///
-/// Their incidents stay, and so do alerts that are on their way.
+/// The incidents of a heartbeat stay, and so do alerts that are on their way; of a project nothing stays.
 pub fn prune_removed(sql: &mut dyn Sql, rows_max: u32) -> Result<u64> {
+    let removed = sql.first("SELECT id FROM removed_project ORDER BY id LIMIT 1", &[])?;
+    match removed {
+        Some(row) => of_project(sql, row.get(0)?, rows_max.max(1)),
+        None => of_heartbeat(sql, rows_max),
+    }
+}
+
+/// Its heartbeats, where the one who removed it did not come that far; then what names the project.
+fn of_project(sql: &mut dyn Sql, project: ProjectId, rows_max: u32) -> Result<u64> {
+    let heartbeats = projects::remove_heartbeats(sql, project, rows_max)?;
+    if heartbeats > 0 {
+        return Ok(heartbeats);
+    }
+    for (table, key) in [("delivery", "number"), ("incident", "id")] {
+        let statement = format!(
+            "DELETE FROM {table} WHERE {key} IN
+                 (SELECT {key} FROM {table} WHERE project = $1 LIMIT $2)"
+        );
+        let deleted = sql.execute(&statement, &[project.into(), rows_max.into()])?;
+        if deleted > 0 {
+            return Ok(deleted);
+        }
+    }
+    sql.execute(
+        "DELETE FROM removed_project WHERE id = $1",
+        &[project.into()],
+    )
+}
+
+fn of_heartbeat(sql: &mut dyn Sql, rows_max: u32) -> Result<u64> {
     let removed = sql.first(
         "SELECT id, newest_signal, newest_run FROM removed_heartbeat ORDER BY id LIMIT 1",
         &[],

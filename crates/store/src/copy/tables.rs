@@ -16,7 +16,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 
 /// Every table, those that others refer to before these. Not `service`, which is one row, and not what each
 /// database has for itself: its schema's version and its nodes.
-pub(super) const TABLES: [Table; 30] = [
+pub(super) const TABLES: [Table; 31] = [
     table("project", &["id"]),
     table("account", &["id"]),
     table("member", &["project", "account"]),
@@ -36,6 +36,7 @@ pub(super) const TABLES: [Table; 30] = [
     table("heartbeat", &["id"]),
     table("heartbeat_state", &["id"]),
     table("removed_heartbeat", &["id"]),
+    table("removed_project", &["id"]),
     table("signal", &["id"]),
     table("signal_nonce", &["heartbeat", "nonce"]),
     table("run", &["id"]),

@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         version: 1,
         name: "first",
@@ -66,6 +66,11 @@ const MIGRATIONS: [Migration; 8] = [
         version: 8,
         name: "badges",
         sql: include_str!("../migrations/postgres/0008_badges.sql"),
+    },
+    Migration {
+        version: 9,
+        name: "confirmed_addresses",
+        sql: include_str!("../migrations/postgres/0009_confirmed_addresses.sql"),
     },
 ];
 

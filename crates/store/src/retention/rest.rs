@@ -6,9 +6,10 @@ use super::{CHANGES_MAX, READ_MAX};
 use crate::Result;
 use crate::sql::Sql;
 
-/// Whether removed heartbeats have left something behind.
+/// Whether removed heartbeats and projects have left something behind.
 pub(super) fn removed(sql: &mut dyn Sql) -> Result<bool> {
-    let found = sql.first("SELECT 1 FROM removed_heartbeat LIMIT 1", &[])?;
+    let query = "SELECT id FROM removed_heartbeat UNION ALL SELECT id FROM removed_project LIMIT 1";
+    let found = sql.first(query, &[])?;
     Ok(found.is_some())
 }
 

@@ -19,6 +19,7 @@ mod passkeys;
 mod people;
 mod projects;
 mod prune;
+mod removal;
 mod second_step;
 mod sessions;
 mod world;

@@ -123,6 +123,7 @@ fn an_account_has_its_appearance_and_its_projects(engine: Engine) {
         email: "alice@example.org".to_owned(),
         password_hash: None,
         created_at: at(5),
+        verified_at: None,
         theme: Theme::System,
         time_zone: None,
     };

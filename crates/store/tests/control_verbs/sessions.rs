@@ -29,6 +29,7 @@ fn world(engine: Engine) -> World {
             email: email.to_owned(),
             password_hash: None,
             created_at: at(0),
+            verified_at: None,
             theme: Theme::Dark,
             time_zone: Some("Europe/Berlin".to_owned()),
         };

@@ -29,8 +29,8 @@ pub(crate) const END: UnixMicros = UnixMicros(START.0 + 10 * 3_600_000_000);
 pub(crate) const DELETED: i64 = 1_000;
 
 /// What no verb puts there so easily.
-const ODD_ROWS: [&str; 17] = [
-    "INSERT INTO account VALUES ($1, 'a@example.org', NULL, 1, 'dark', 'Europe/Berlin')",
+const ODD_ROWS: [&str; 18] = [
+    "INSERT INTO account VALUES ($1, 'a@example.org', NULL, 1, 'dark', 'Europe/Berlin', 2)",
     "INSERT INTO member SELECT id, $1, 'owner' FROM project",
     "INSERT INTO api_key SELECT $1, id, 'key', 'read-only', $1, 5, NULL FROM project",
     "INSERT INTO session VALUES ($1, $1, $1, NULL, 1, 2, 1, '192.0.2.7', 'Firefox')",
@@ -44,6 +44,7 @@ const ODD_ROWS: [&str; 17] = [
     "INSERT INTO one_time_link VALUES ($1, 'setup', 1, 2)",
     "INSERT INTO maintenance SELECT $1, id, 1, 2, 'weekend', 0 FROM project",
     "INSERT INTO removed_heartbeat VALUES ($1, NULL, NULL)",
+    "INSERT INTO removed_project VALUES ($1)",
     "INSERT INTO run_day VALUES ($1, 20000, 1, 2, 3, 4, 5, 6), ($1, 20001, 1, 2, 3, 4, 5, 6)",
     "INSERT INTO zone_rules (name, fingerprint) VALUES ('Europe/Berlin', $1)",
     "INSERT INTO broken_heartbeat VALUES ($1, 1, 2, 3, NULL, 'a row is odd')",

@@ -71,7 +71,10 @@ pub(super) fn secret_of(sql: &mut dyn Sql, project: ProjectId) -> Result<String,
 pub(super) async fn renew(api: &ApiState, caller: Caller) -> Result<Response, Error> {
     let project = caller.project;
     let secret = random::key(KEY_PREFIX);
-    api.write(move |sql, _| Ok(projects::set_badge_key(sql, project, &secret)?))
-        .await?;
+    api.write_by(caller.actor, move |sql, told| {
+        told.did("renewed the links of badges", "");
+        Ok(projects::set_badge_key(sql, project, &secret)?)
+    })
+    .await?;
     list(api, caller).await
 }

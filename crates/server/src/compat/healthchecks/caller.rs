@@ -1,13 +1,14 @@
 //! Whose key a request carries.
 
-use http::HeaderMap;
+use http::request::Parts;
 use nightbeat_domain::ProjectId;
 use nightbeat_store::control::keys::{self, Scope};
 
 use super::body::Fields;
 use super::error::Error;
 use crate::accounts::key_hash;
-use crate::api::{ApiState, may_be_key, note_use};
+use crate::api::{Actor, ApiState, Who, may_be_key, note_use};
+use crate::http::Client;
 
 /// Healthchecks' own keys have 32 characters: to its clients, what is shorter is no key.
 const KEY_CHARS_MIN: usize = 32;
@@ -19,6 +20,8 @@ pub(super) struct Caller {
     pub(super) project: ProjectId,
     /// The key is read-only: secrets are left out.
     pub(super) read_only: bool,
+    /// Who acts, for the log.
+    pub(super) actor: Option<Actor>,
 }
 
 /// What a request needs.
@@ -33,11 +36,11 @@ pub(super) enum Right {
 /// Finds out whose key it is: from `X-Api-Key`, or from the field `api_key` of the body.
 pub(super) async fn know(
     api: &ApiState,
-    headers: &HeaderMap,
+    head: &Parts,
     given: &Fields,
     right: Right,
 ) -> Result<Caller, Error> {
-    let key = match headers.get("x-api-key") {
+    let key = match head.headers.get("x-api-key") {
         Some(key) => key.to_str().unwrap_or_default(),
         None => given.any_text("api_key").unwrap_or_default(),
     };
@@ -49,6 +52,7 @@ pub(super) async fn know(
         .read(move |sql| Ok(keys::find_by_hash(sql, &hash)?))
         .await?
         .ok_or(Error::WRONG_KEY)?;
+    let client = head.extensions.get::<Client>();
     let read_only = owner.scope == Scope::ReadOnly;
     if read_only && right == Right::Change {
         return Err(Error::WRONG_KEY);
@@ -57,5 +61,10 @@ pub(super) async fn know(
     Ok(Caller {
         project: owner.project,
         read_only,
+        actor: Some(Actor {
+            project: owner.project,
+            who: Who::Key(owner.id),
+            address: client.and_then(|client| client.address),
+        }),
     })
 }

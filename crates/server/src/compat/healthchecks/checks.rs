@@ -17,7 +17,7 @@ use super::check::{Beside, Viewer, all_channels};
 use super::error::Error;
 use super::lookup::{Which, find};
 use super::spec::{Spec, Unique, nameless};
-use crate::api::heartbeats::{edit, insert, take, usual_settings};
+use crate::api::heartbeats::{edit, insert, remove, take, usual_settings};
 use crate::api::{ApiState, Channels, Problem, Refusal, Told};
 use crate::random;
 
@@ -116,7 +116,7 @@ pub(super) async fn create(
     let id = HeartbeatId(random::uuid());
     let looking = viewer.clone();
     let (status, check, beside) = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let (status, id) = if let Some(old) = matching(sql, project, &spec, now)? {
                 apply(sql, told, &old, &spec, version, now)?;
                 (StatusCode::OK, old.id)
@@ -330,7 +330,7 @@ where
     let (now, project) = (viewer.now(), caller.project);
     let looking = viewer.clone();
     let (check, beside) = api
-        .write(move |sql, told| {
+        .write_by(caller.actor, move |sql, told| {
             let old = find(sql, project, &which)?;
             verb(sql, told, &old, now)?;
             seen(sql, project, old.id, &looking)
@@ -350,9 +350,9 @@ pub(super) async fn delete(
     let (now, project) = (viewer.now(), caller.project);
     let looking = viewer.clone();
     let (check, beside) = api
-        .write(move |sql, _| {
+        .write_by(caller.actor, move |sql, told| {
             let old = find(sql, project, &which)?;
-            heartbeats::delete(sql, project, old.id, None, now)?;
+            remove(sql, told, &old, now)?;
             Ok((old, looking.beside(sql, project)?))
         })
         .await?;

@@ -170,7 +170,7 @@ async fn serve(
     } else {
         Right::Change
     };
-    let caller = caller::know(api, &head.headers, &given, right).await?;
+    let caller = caller::know(api, &head, &given, right).await?;
     let query = head.uri.query().unwrap_or_default();
     match resource {
         Resource::Checks if looks => checks::list(api, version, caller, query).await,

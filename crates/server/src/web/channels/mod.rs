@@ -196,7 +196,7 @@ pub(super) async fn create(
     let Some(kind) = web.api.catalogue.kind(fields.text("kind")) else {
         return missing(&web, &member.viewer, "kind of channel");
     };
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     match inside.create_channel(form::new_json(kind, &fields)).await {
         Ok(id) => go(
             &web,
@@ -262,7 +262,7 @@ pub(super) async fn save(
     };
     let json = form::change_json(kind, &fields);
     let version = fields.text("version").parse().ok();
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     match inside.change_channel(&id, version, json).await {
         Ok(()) => go(
             &web,
@@ -281,7 +281,7 @@ pub(super) async fn test(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    let said = web.api.inside(member.project.id).test_channel(&id).await;
+    let said = member.inside(&web).test_channel(&id).await;
     one(&web, &member, &id, None, said.map(Some)).await
 }
 
@@ -294,7 +294,7 @@ pub(super) async fn delete(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    match web.api.inside(member.project.id).delete_channel(&id).await {
+    match member.inside(&web).delete_channel(&id).await {
         Ok(()) => go(
             &web,
             &format!("{}/channels", project_path(member.project.id)),
@@ -314,7 +314,7 @@ pub(super) async fn dismiss(
         return only_looking(&web, &member.viewer);
     }
     let channel = Uuid::try_parse(fields.text("channel")).unwrap_or_default();
-    match web.api.inside(member.project.id).dismiss(&id).await {
+    match member.inside(&web).dismiss(&id).await {
         Ok(()) => {
             let path = project_path(member.project.id);
             go(&web, &format!("{path}/channels/{channel}"))

@@ -44,7 +44,7 @@ pub(in crate::web) async fn pause(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    let result = web.api.inside(member.project.id).pause(&slug).await;
+    let result = member.inside(&web).pause(&slug).await;
     done(&web, &member, &slug, result)
 }
 
@@ -57,7 +57,7 @@ pub(in crate::web) async fn resume(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    let result = web.api.inside(member.project.id).resume(&slug).await;
+    let result = member.inside(&web).resume(&slug).await;
     done(&web, &member, &slug, result)
 }
 
@@ -74,12 +74,7 @@ pub(in crate::web) async fn delete(
         let text = "Type its slug to say that you mean it. Nothing was deleted.";
         return refused(&web, StatusCode::UNPROCESSABLE_ENTITY, "Not deleted", text);
     }
-    match web
-        .api
-        .inside(member.project.id)
-        .delete_heartbeat(&slug)
-        .await
-    {
+    match member.inside(&web).delete_heartbeat(&slug).await {
         Ok(()) => go(&web, &project_path(member.project.id)),
         Err(refused) => not_done(&web, &member.viewer, &refused),
     }
@@ -144,11 +139,7 @@ pub(in crate::web) async fn acknowledge(
     if !member.may_change() {
         return only_looking(&web, &member.viewer);
     }
-    let result = web
-        .api
-        .inside(member.project.id)
-        .acknowledge(&incident)
-        .await;
+    let result = member.inside(&web).acknowledge(&incident).await;
     back(&web, &member, fields.text("slug"), result)
 }
 
@@ -164,7 +155,7 @@ pub(in crate::web) async fn snooze(
     let hours: u64 = fields.text("hours").parse().unwrap_or(1);
     let until = web.node.now() + Duration::from_secs(hours.clamp(1, 720) * 3_600);
     let json = json!({ "until": until.to_string() });
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     let result = inside.snooze(&incident, json).await;
     back(&web, &member, fields.text("slug"), result)
 }

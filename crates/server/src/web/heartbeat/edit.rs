@@ -127,7 +127,7 @@ pub(in crate::web) async fn create(
     if wants_to_see(&fields) {
         return answer(&web, &member, None, form, fields, None).await;
     }
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     match inside.create_heartbeat(form.json()).await {
         Ok(slug) => go(&web, &page_path(member.project.id, &slug)),
         Err(problem) => answer(&web, &member, None, form, fields, Some(problem)).await,
@@ -168,7 +168,7 @@ pub(in crate::web) async fn save(
     if wants_to_see(&fields) {
         return answer(&web, &member, Some(&slug), form, fields, None).await;
     }
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     let version = fields.text("version").parse().ok();
     match inside.change_heartbeat(&slug, version, form.json()).await {
         Ok(slug) => go(&web, &page_path(member.project.id, &slug)),

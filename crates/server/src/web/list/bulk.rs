@@ -105,7 +105,7 @@ pub(in crate::web) async fn change(
     let Some((name, ..)) = step(&fields) else {
         return missing(&web, &member.viewer, "step");
     };
-    let inside = web.api.inside(member.project.id);
+    let inside = member.inside(&web);
     for slug in fields.all("h").take(HEARTBEATS_MAX) {
         let done = match name {
             "pause" => inside.pause(slug).await,
