@@ -24,7 +24,6 @@ struct Ask<'a> {
     project: &'a str,
     project_id: String,
     heartbeats: u64,
-    may_manage: bool,
 }
 
 /// What an owner types to say that they mean it: the project's name.
@@ -54,7 +53,6 @@ async fn tell(web: &Web, member: &Member, status: StatusCode, problem: Option<&s
         project: &member.project.name,
         project_id: id.to_string(),
         heartbeats,
-        may_manage: member.may_manage(),
     };
     page(status, &template)
 }

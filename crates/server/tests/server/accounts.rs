@@ -596,6 +596,7 @@ async fn an_account_is_deleted_by_its_owner_unless_a_project_would_have_none() {
     making.await.unwrap();
     let mut phone = house.browser("ana@example.org").await;
     house.let_an_hour_pass(&ana).await;
+    ana.get("/profile").await;
     let asked = ana.post("/profile/delete", &sure).await;
     assert_eq!(
         asked.header("location"),

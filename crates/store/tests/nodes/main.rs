@@ -8,4 +8,5 @@ mod cast;
 mod claims;
 mod cuts;
 mod fences;
+mod removal;
 mod together;
