@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::accounts::oidc::Provider;
 use crate::clock::Clock;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, SignUp};
 use crate::housekeeping;
 use crate::http::{self, App, Bound, Shutdown, ShutdownSwitch};
 use crate::ingest::Ingest;
@@ -111,6 +111,12 @@ impl Server {
         let (node_switch, node_shutdown) = Shutdown::new();
         let callback = format!("{public_url}/sign-in/oidc/callback");
         let provider = Provider::new(&config.oidc, callback, Arc::clone(&notifier))?;
+        let vouched = provider.is_some() || config.sign_in_header.is_some();
+        if config.sign_up == SignUp::Open && !vouched && !notifier.sends_mail() {
+            tracing::warn!(
+                "sign_up is open, but nobody can sign up: without smtp no mail can show whose an address is"
+            );
+        }
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let router = router::router(
             &config,

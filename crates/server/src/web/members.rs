@@ -184,18 +184,17 @@ pub(super) async fn invite(
         return tell(&web, &member, status, problem, None).await;
     }
     let mailed = email.as_deref().filter(|_| web.notifier.sends_mail());
-    let made = match mailed {
-        Some(to) => web.invite_by_mail(&member, to, wish.role).await,
-        None => {
-            let why = if email.is_some() {
-                "No mail server is configured: give the link to them yourself."
-            } else {
-                ""
-            };
-            let made = web.invite_by_link(&member, email.clone(), wish.role, SHOWN_PREFIX);
-            made.await
-                .map(|(_, link)| Made::Shown(link, why.to_owned()))
-        }
+    let made = if let Some(to) = mailed {
+        web.invite_by_mail(&member, to, wish.role).await
+    } else {
+        let why = if email.is_some() {
+            "No mail server is configured: give the link to them yourself."
+        } else {
+            ""
+        };
+        let made = web.invite_by_link(&member, email.clone(), wish.role, SHOWN_PREFIX);
+        made.await
+            .map(|(_, link)| Made::Shown(link, why.to_owned()))
     };
     match made {
         Ok(made) => tell(&web, &member, StatusCode::CREATED, None, Some(made)).await,
