@@ -547,6 +547,7 @@ async fn without_a_mail_server_an_address_stays() {
     let mut ana = house.browser("ana@example.org").await;
     let page = ana.get("/profile/account").await;
     assert!(page.body.contains("sends no mail"), "{}", page.body);
+    ana.get("/profile").await;
     let asked = ana
         .post("/profile/address", &[("email", "b@example.org")])
         .await;
@@ -596,7 +597,6 @@ async fn an_account_is_deleted_by_its_owner_unless_a_project_would_have_none() {
     making.await.unwrap();
     let mut phone = house.browser("ana@example.org").await;
     house.let_an_hour_pass(&ana).await;
-    ana.get("/profile").await;
     let asked = ana.post("/profile/delete", &sure).await;
     assert_eq!(
         asked.header("location"),
