@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
-use http::header::USER_AGENT;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use nightbeat_store::Arrival;
 
 use crate::config::TrustedProxies;
@@ -56,6 +56,16 @@ const PREVIEWERS: [&str; 40] = [
     "yandexbot",
     "zulipurlpreview",
 ];
+
+/// What browsers and `curl -d` call the body of a form.
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+/// Whether a body is said to be a form.
+pub(super) fn sends_a_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.as_bytes().get(..FORM.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORM))
+}
 
 /// The client's address. A forwarded one counts only as far as every hop behind it is trusted; what is
 /// not an address ends the walk.

@@ -5,7 +5,7 @@
 //! BASE/api/push/WHO?status=up|down&msg=&ping=                   Uptime Kuma's push monitors
 //! BASE/p/KEY/WHO[/STATE]?state=&message=&metric=&series=        Cronitor's telemetry
 //! BASE/api/v1/heartbeat/WHO[/fail|/CODE]                        Better Stack's heartbeats
-//! SNITCH-HOST/WHO?m=&s=CODE                                     Dead Man's Snitch
+//! SNITCH-HOST/WHO?m=&s=CODE, or the same as a form              Dead Man's Snitch
 //! ```
 //!
 //! `WHO` is a heartbeat's id, with or without dashes, or `PING-KEY/SLUG`; in Cronitor's form, whose `KEY` is
@@ -122,6 +122,22 @@ fn snitch(tail: &str, query: &str) -> Result<Spoken, UrlProblem> {
         }
     }
     Ok(said.spoken())
+}
+
+/// What a form says at Dead Man's Snitch besides its URL: `curl -d s=$? -d m=done …` is how its users tell an exit
+/// code. `None` where it is no such form, but output.
+pub(super) fn snitch_form(url: &SignalUrl, form: &[u8]) -> Option<Spoken> {
+    let form = String::from_utf8_lossy(form);
+    let mut said = Said::of(url.target.clone(), url.kind);
+    said.exit_code = url.exit_code;
+    for (name, value) in decoded_pairs(&form) {
+        match name.as_str() {
+            "s" => said.exit_status(&value),
+            "m" => said.message = Some(value),
+            _ => return None,
+        }
+    }
+    Some(said.spoken())
 }
 
 fn cronitor(tail: &str, query: &str) -> Result<Spoken, UrlProblem> {
@@ -262,25 +278,27 @@ mod tests {
         };
         match parse(dialect, tail, Some(query)) {
             Err(problem) => problem.to_string(),
-            Ok(Spoken { url, message }) => {
-                let mut text = match url.target {
-                    UrlTarget::Id(id) if id.to_string() == ID => "id".to_owned(),
-                    UrlTarget::Id(_) => "another id".to_owned(),
-                    UrlTarget::Slug { ping_key, slug } => format!("{ping_key}/{slug}"),
-                };
-                text = format!("{text} {}", url.kind.as_str());
-                if let Some(code) = url.exit_code {
-                    text = format!("{text} {code}");
-                }
-                for metric in url.query.metrics {
-                    text = format!("{text} {}={}", metric.name, metric.value);
-                }
-                if url.query.rid.is_some() {
-                    text.push_str(" rid");
-                }
-                message.map_or(text.clone(), |message| format!("{text}: {message}"))
-            }
+            Ok(spoken) => described(spoken),
         }
+    }
+
+    fn described(Spoken { url, message }: Spoken) -> String {
+        let mut text = match url.target {
+            UrlTarget::Id(id) if id.to_string() == ID => "id".to_owned(),
+            UrlTarget::Id(_) => "another id".to_owned(),
+            UrlTarget::Slug { ping_key, slug } => format!("{ping_key}/{slug}"),
+        };
+        text = format!("{text} {}", url.kind.as_str());
+        if let Some(code) = url.exit_code {
+            text = format!("{text} {code}");
+        }
+        for metric in url.query.metrics {
+            text = format!("{text} {}={}", metric.name, metric.value);
+        }
+        if url.query.rid.is_some() {
+            text.push_str(" rid");
+        }
+        message.map_or(text.clone(), |message| format!("{text}: {message}"))
     }
 
     #[test]
@@ -379,6 +397,23 @@ mod tests {
             assert_eq!(said(host, &format!("/{tail}")), expected, "{tail}");
         }
         assert_eq!(said("h", &format!("/{ID}")), "no signal");
+    }
+
+    #[test]
+    fn a_snitch_is_told_the_same_by_a_form() {
+        for (form, expected) in [
+            ("s=3", Some("id fail 3")),
+            ("s=0&m=all+done", Some("id success 0: all done")),
+            ("m=50%25", Some("id success: 50%")),
+            ("s=", Some("id success")),
+            ("s=x", Some("id fail")),
+            ("all done", None),
+            ("s=3&other=1", None),
+        ] {
+            let Spoken { url, .. } = parse(Dialect::Snitch, ID, None).unwrap();
+            let found = snitch_form(&url, form.as_bytes()).map(described);
+            assert_eq!(found.as_deref(), expected, "{form}");
+        }
     }
 
     #[test]

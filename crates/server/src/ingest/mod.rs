@@ -103,14 +103,17 @@ impl Ingest {
                 self.answers.of(self.node.signal(arrival).await)
             }
             // What the body says is more than a message.
-            Ok(Spoken { url, .. }) => {
+            Ok(Spoken { mut url, .. }) => {
                 // On its own task: when the client goes away in the middle of its body, the connection and
                 // all that runs on it is dropped, but what the URL said still counts.
                 let ingest = self.clone();
                 let arriving = self.node.announce();
                 let task = tokio::spawn(async move {
                     let of = body_of(&url);
-                    let body = body::read(body, of, ingest.limits, &ingest.bodies).await;
+                    let mut body = body::read(body, of, ingest.limits, &ingest.bodies).await;
+                    if dialect == Dialect::Snitch && client::sends_a_form(&head.headers) {
+                        (url, body) = of_form(url, body, ingest.limits.kept_bytes);
+                    }
                     ingest
                         .with_body(url, method, &head.headers, client, body, arriving)
                         .await
@@ -186,6 +189,22 @@ fn body_of(url: &SignalUrl) -> BodyOf {
             exit_code: url.exit_code,
         },
         SignalKind::Start | SignalKind::Log => BodyOf::Note,
+    }
+}
+
+/// At Dead Man's Snitch a form says what a query may say, and its message stands for the body. What is another
+/// form is a body as any.
+fn of_form(url: SignalUrl, body: SignalBody, kept_bytes: usize) -> (SignalUrl, SignalBody) {
+    let form = body.kept.as_deref().unwrap_or_default();
+    match dialect::snitch_form(&url, form) {
+        None => (url, body),
+        Some(Spoken { url, message }) => {
+            let message = SignalBody {
+                unfinished: body.unfinished,
+                ..SignalBody::of_message(message, kept_bytes)
+            };
+            (url, message)
+        }
     }
 }
 
