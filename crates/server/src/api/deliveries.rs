@@ -28,14 +28,14 @@ pub(super) struct DeliveryQuery {
     #[param(nullable = false)]
     state: Option<DeliveryState>,
     /// It is about this heartbeat: an id (also of one that was deleted) or a slug.
-    #[param(nullable = false)]
+    #[param(pattern = r"^[^\x00]*$", nullable = false)]
     heartbeat: Option<String>,
     /// It goes to this channel: an id (also of one that was deleted) or a name.
-    #[param(nullable = false)]
+    #[param(pattern = r"^[^\x00]*$", nullable = false)]
     channel: Option<String>,
     /// Where to go on: `next_cursor` of the page before.
     #[serde(default, deserialize_with = "input::parsed")]
-    #[param(value_type = Option<String>, nullable = false)]
+    #[param(value_type = Option<String>, format = "cursor", nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
     #[serde(default, deserialize_with = "input::limit")]
@@ -148,8 +148,7 @@ fn heartbeat(sql: &mut dyn Sql, project: ProjectId, which: &str) -> Result<Heart
         (Ok(found), _) => Ok(found.id),
         (Err(Refusal::Problem(_)), Ok(id)) => Ok(HeartbeatId(id)),
         (Err(Refusal::Problem(_)), Err(_)) => {
-            let problem = "there is no heartbeat with this slug in this project";
-            Err(Problem::parameter("heartbeat", problem).into())
+            Err(Problem::missing("heartbeat").with_field("heartbeat").into())
         }
         (Err(error), _) => Err(error),
     }
@@ -161,8 +160,7 @@ fn channel(sql: &mut dyn Sql, project: ProjectId, which: &str) -> Result<Channel
         (Ok(stored_channels::Channel { id, .. }), _) => Ok(id),
         (Err(Refusal::Problem(_)), Ok(id)) => Ok(ChannelId(id)),
         (Err(Refusal::Problem(_)), Err(_)) => {
-            let problem = "there is no channel with this name in this project";
-            Err(Problem::parameter("channel", problem).into())
+            Err(Problem::missing("channel").with_field("channel").into())
         }
         (Err(error), _) => Err(error),
     }

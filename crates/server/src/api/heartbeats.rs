@@ -38,19 +38,20 @@ const CREATED_EVERY_SECONDS: u64 = 86_400;
 pub(super) struct HeartbeatQuery {
     /// It has this tag; of several, it has all.
     #[serde(default, deserialize_with = "one_or_more")]
+    #[param(pattern = r"^[^\x00]*$")]
     tag: Vec<String>,
     /// It has this status now.
     #[param(value_type = Option<Status>, nullable = false)]
     status: Option<Status>,
     /// This occurs in its name, slug or description.
-    #[param(nullable = false)]
+    #[param(pattern = r"^[^\x00]*$", nullable = false)]
     q: Option<String>,
     /// It has this slug.
-    #[param(nullable = false)]
+    #[param(pattern = r"^[^\x00]*$", nullable = false)]
     slug: Option<String>,
     /// Where to go on: `next_cursor` of the page before.
     #[serde(default, deserialize_with = "input::parsed")]
-    #[param(value_type = Option<String>, nullable = false)]
+    #[param(value_type = Option<String>, format = "cursor", nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
     #[serde(default, deserialize_with = "input::limit")]

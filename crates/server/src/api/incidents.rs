@@ -30,7 +30,7 @@ pub(super) struct IncidentQuery {
     open: Option<bool>,
     /// Where to go on: `next_cursor` of the page before.
     #[serde(default, deserialize_with = "input::parsed")]
-    #[param(value_type = Option<String>, nullable = false)]
+    #[param(value_type = Option<String>, format = "cursor", nullable = false)]
     cursor: Option<Cursor>,
     /// How many items at most.
     #[serde(default, deserialize_with = "input::limit")]

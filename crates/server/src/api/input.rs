@@ -35,7 +35,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                 format!("this is not JSON: {error}"),
             )
         })?;
-        object(value).map(Self)
+        object(with_whole_numbers(value)).map(Self)
+    }
+}
+
+/// The largest whole number below which all of them can be told as a float: 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The value with `3600.0` for the whole number that it is: JSON knows one kind of numbers only, and languages
+/// with two write it so.
+pub(crate) fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < WHOLE_MAX => {
+                Value::from(float as i64)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(values) => values.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (name, with_whole_numbers(value)))
+                .collect()
+        }
+        other => other,
     }
 }
 
@@ -165,7 +189,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Given {
 pub(super) struct PageQuery {
     /// Where to go on: `next_cursor` of the page before.
     #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>, nullable = false)]
+    #[param(value_type = Option<String>, format = "cursor", nullable = false)]
     pub(super) cursor: Option<Cursor>,
     /// How many items at most.
     #[serde(default, deserialize_with = "limit")]

@@ -68,8 +68,8 @@ pub(super) async fn create_key(
 /// Delete an API key
 ///
 /// It opens nothing from then on; a key may delete itself.
-#[utoipa::path(delete, path = "/keys/{key}", tag = "keys",
-    params(("key" = Uuid, Path, description = "Its id")),
+#[utoipa::path(delete, path = "/keys/{id}", tag = "keys",
+    params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 204)))]
 pub(super) async fn delete_key(
     State(api): State<ApiState>,

@@ -36,6 +36,7 @@ use utoipa_axum::routes;
 
 pub(crate) use actor::{Actor, Who};
 pub(crate) use caller::{key_of, may_be_key, note_use};
+pub(crate) use input::with_whole_numbers;
 pub(crate) use problem::Problem;
 pub(crate) use shapes::{Change, Channels, HeartbeatEdit, Keywords, Schedule};
 pub use state::ApiState;

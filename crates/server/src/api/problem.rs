@@ -65,6 +65,15 @@ impl Problem {
         )
     }
 
+    /// The same about a field or query parameter.
+    pub(super) fn with_field(self, field: &str) -> Self {
+        Self {
+            field: Some(field.to_owned()),
+            detail: format!("{field}: {}", self.detail),
+            ..self
+        }
+    }
+
     /// 409: it collides with something.
     pub(super) fn conflict(field: &str, problem: impl std::fmt::Display) -> Self {
         Self::about(StatusCode::CONFLICT, field, problem)

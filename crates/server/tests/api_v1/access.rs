@@ -228,7 +228,7 @@ async fn everything() -> (Api, Vec<Route>) {
     let new = json!({"name": "new", "scope": "read-only"});
     add("GET", "/keys", "", none(), 200, Own);
     add("POST", "/keys", "", new, 201, Own);
-    add("DELETE", "/keys/{key}", &key, none(), 204, Nothing);
+    add("DELETE", "/keys/{id}", &key, none(), 204, Nothing);
     let schedule = json!({"schedule": {"every": 60}});
     add("POST", PREVIEW, "", schedule, 200, Own);
     (api, routes)

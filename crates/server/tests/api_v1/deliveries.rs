@@ -116,6 +116,6 @@ async fn deliveries_are_found_by_state_heartbeat_and_channel() {
     assert_eq!(each(&gone, "state"), ["cancelled", "sent"]);
     for name in ["heartbeat", "channel"] {
         let path = format!("/deliveries?{name}=one");
-        api.get(&path).await.refuses(400, Some(name));
+        api.get(&path).await.refuses(404, Some(name));
     }
 }

@@ -6,6 +6,22 @@ use serde_json::{Value, json};
 use crate::support::{Api, PUBLIC_URL, each, items};
 
 #[tokio::test]
+async fn a_number_without_a_fraction_is_whole_however_it_is_written() {
+    let api = Api::new().await;
+    let new = json!({"name": "job", "grace": 600.0, "schedule": {"every": 3600.0}, "warning_codes": [3.0]});
+    let made = api.post("/heartbeats", new).await.is(201);
+    assert_eq!(made["grace"], 600);
+    assert_eq!(made["schedule"], json!({"every": 3600}));
+    assert_eq!(made["warning_codes"], json!([3]));
+    for grace in [json!(600.5), json!(1e300), json!("600")] {
+        let new = json!({"name": "other", "grace": grace});
+        api.post("/heartbeats", new)
+            .await
+            .refuses(422, Some("grace"));
+    }
+}
+
+#[tokio::test]
 async fn a_heartbeat_needs_only_a_name() {
     let api = Api::new().await;
     let answer = api

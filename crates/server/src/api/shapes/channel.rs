@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Time;
+use super::words::Name;
 use crate::api::caller::Caller;
 use crate::api::input::given;
 
@@ -91,7 +92,7 @@ struct Health {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewChannel {
     /// Its name, once in a project.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Name)]
     pub(in crate::api) name: String,
     /// Its kind: one of `GET /channel-kinds`.
     pub(in crate::api) kind: String,
@@ -106,7 +107,7 @@ pub(in crate::api) struct NewChannel {
 pub(in crate::api) struct ChannelEdit {
     /// Its name, once in a project.
     #[serde(default, deserialize_with = "given")]
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(value_type = Option<Name>, nullable = false)]
     pub(in crate::api) name: Option<String>,
     /// Values of the kind's fields; only those that are named change, and `null` clears one.
     #[serde(default, deserialize_with = "given")]

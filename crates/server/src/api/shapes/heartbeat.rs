@@ -15,6 +15,7 @@ use super::routing::Channels;
 use super::run::Outcome;
 use super::schedule::Schedule;
 use super::time::seconds;
+use super::words::{Description, Name, Rule, Tag, WarningCode};
 use super::{Change, Time, Viewer};
 use crate::api::input::given;
 use crate::api::problem::Problem;
@@ -147,7 +148,7 @@ pub(in crate::api) enum Status {
 pub(crate) struct HeartbeatEdit {
     /// Its name.
     #[serde(default, deserialize_with = "given")]
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(value_type = Option<Name>, nullable = false)]
     pub(crate) name: Option<String>,
     /// What stands for it in URLs, once in a project. A new heartbeat gets it from its name.
     #[serde(default, deserialize_with = "given")]
@@ -155,11 +156,11 @@ pub(crate) struct HeartbeatEdit {
     pub(crate) slug: Option<String>,
     /// Anything worth knowing about it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(max_length = 10_000, nullable = false)]
+    #[schema(value_type = Option<Description>, nullable = false)]
     pub(crate) description: Option<String>,
     /// Its tags.
     #[serde(default, deserialize_with = "given")]
-    #[schema(max_items = 50, nullable = false)]
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 50, nullable = false)]
     pub(crate) tags: Option<Vec<String>>,
     /// When a success is expected; every day where it is not set.
     #[serde(default, deserialize_with = "given")]
@@ -183,7 +184,7 @@ pub(crate) struct HeartbeatEdit {
     pub(crate) recovery_threshold: Option<u32>,
     /// Exit codes that are warnings, not failures: 1 to 255.
     #[serde(default, deserialize_with = "given")]
-    #[schema(max_items = 255, nullable = false)]
+    #[schema(value_type = Option<Vec<WarningCode>>, max_items = 255, nullable = false)]
     pub(crate) warning_codes: Option<Vec<u8>>,
     /// Once paused, a signal does not resume it.
     #[serde(default, deserialize_with = "given")]
@@ -203,7 +204,7 @@ pub(crate) struct HeartbeatEdit {
     pub(crate) post_only: Option<bool>,
     /// What must hold for a run to be ok, each a rule such as `files_total > 0`.
     #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false)]
+    #[schema(value_type = Option<Vec<Rule>>, max_items = 50, nullable = false)]
     pub(crate) rules: Option<Vec<String>>,
     /// Words in what it sends that say what a signal means; `null`: only the URL does.
     #[serde(default)]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Time;
+use super::words::Name;
 
 /// An API key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,7 +33,7 @@ pub(in crate::api) struct Key {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewKey {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Name)]
     pub(in crate::api) name: String,
     /// What it may do.
     pub(in crate::api) scope: Scope,

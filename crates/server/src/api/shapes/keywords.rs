@@ -4,6 +4,8 @@ use nightbeat_domain as domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words::Word;
+
 /// Words in what a job sends that say what it means, whatever its URL says. A failure goes before a success,
 /// and that before a start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -11,12 +13,15 @@ use utoipa::ToSchema;
 pub(crate) struct Keywords {
     /// Any of these says that the job began.
     #[serde(default)]
+    #[schema(value_type = Vec<Word>, max_items = 100)]
     start: Vec<String>,
     /// Any of these says that it finished well.
     #[serde(default)]
+    #[schema(value_type = Vec<Word>, max_items = 100)]
     success: Vec<String>,
     /// Any of these says that it failed.
     #[serde(default)]
+    #[schema(value_type = Vec<Word>, max_items = 100)]
     failure: Vec<String>,
     /// Where they are looked for.
     #[serde(rename = "in")]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Time;
+use super::words::Note;
 
 /// A time in which misses are held back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,7 +33,7 @@ pub(in crate::api) struct NewWindow {
     pub(in crate::api) to: Time,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(value_type = Option<Note>, nullable = false)]
     pub(in crate::api) note: String,
 }
 

@@ -19,6 +19,7 @@ mod schedule;
 mod signal;
 mod time;
 mod viewer;
+mod words;
 
 pub(crate) use change::Change;
 pub(super) use channel::{

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::words::ProjectName;
 use super::{Change, Time, Viewer};
 use crate::api::input::given;
 
@@ -31,7 +32,7 @@ pub(in crate::api) struct Project {
 pub(in crate::api) struct ProjectEdit {
     /// Its name.
     #[serde(default, deserialize_with = "given")]
-    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    #[schema(value_type = Option<ProjectName>, nullable = false)]
     pub(in crate::api) name: Option<String>,
     /// The channel that is used too when an alert is undelivered for two minutes; `null`: none.
     #[serde(default)]

@@ -4,7 +4,10 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{RefOr, Schema};
+
+use super::words::{CalendarEvents, CronExpression, TimeZone};
 
 /// A schedule. Its JSON is the contract of the `calendar` crate, which says what is wrong with an
 /// expression, where, and what may have been meant.
@@ -29,13 +32,26 @@ impl<'de> Deserialize<'de> for Schedule {
 
 impl utoipa::PartialSchema for Schedule {
     fn schema() -> RefOr<Schema> {
-        Forms::schema()
+        let mut schema = Forms::schema();
+        if let RefOr::T(Schema::OneOf(forms)) = &mut schema {
+            for form in &mut forms.items {
+                if let RefOr::T(Schema::Object(form)) = form {
+                    form.additional_properties =
+                        Some(Box::new(AdditionalProperties::FreeForm(false)));
+                }
+            }
+        }
+        schema
     }
 }
 
 impl ToSchema for Schedule {
     fn name() -> std::borrow::Cow<'static, str> {
         "Schedule".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Forms::schemas(schemas);
     }
 }
 
@@ -46,25 +62,26 @@ impl ToSchema for Schedule {
 #[expect(dead_code, reason = "only its schema matters")]
 enum Forms {
     /// A fixed distance after the last success.
+    #[schema(title = "IntervalSchedule")]
     Every {
         /// Seconds: 1 second to 10 years.
         #[schema(minimum = 1, maximum = 315_360_000)]
         every: u64,
     },
     /// A cron expression.
+    #[schema(title = "CronSchedule")]
     Cron {
-        /// As in a crontab: `30 3 * * *`.
-        cron: String,
-        /// An IANA name; UTC where it is left out.
-        #[schema(default = "UTC")]
-        timezone: Option<String>,
+        /// The expression.
+        cron: CronExpression,
+        /// UTC where it is left out.
+        timezone: Option<TimeZone>,
     },
     /// systemd calendar events.
+    #[schema(title = "CalendarSchedule")]
     Calendar {
-        /// As in `OnCalendar=`: `Mon..Fri 02:00`; several lines are several events.
-        calendar: String,
-        /// An IANA name; UTC where it is left out.
-        #[schema(default = "UTC")]
-        timezone: Option<String>,
+        /// The events.
+        calendar: CalendarEvents,
+        /// UTC where it is left out.
+        timezone: Option<TimeZone>,
     },
 }

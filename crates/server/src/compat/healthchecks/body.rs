@@ -4,6 +4,7 @@ use axum::body::Body;
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use crate::api::with_whole_numbers;
 
 /// The largest body, as everywhere but in signals: 1 MB.
 const BODY_BYTES_MAX: usize = 1_000_000;
@@ -20,7 +21,7 @@ pub(super) async fn object(body: Body, needed: bool) -> Result<Fields, Error> {
     if bytes.is_empty() {
         return Ok(Fields::default());
     }
-    match serde_json::from_slice(&bytes) {
+    match serde_json::from_slice(&bytes).map(with_whole_numbers) {
         Ok(Value::Object(fields)) => Ok(Fields(fields)),
         Ok(_) if needed => Err(Error::field("value is not an object")),
         Ok(_) => Ok(Fields::default()),

@@ -130,12 +130,15 @@ async fn answer(api: &ApiState, version: Version, request: Request) -> Response 
             .unwrap_or_else(Error::into_response),
     };
     let headers = response.headers_mut();
-    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    names.push("OPTIONS");
-    // Names of methods are always a header's value.
-    let names = HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("GET"));
-    headers.insert(ALLOW, names.clone());
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, names);
+    if !methods.is_empty() {
+        let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        names.push("OPTIONS");
+        // Names of methods are always a header's value.
+        let names =
+            HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("GET"));
+        headers.insert(ALLOW, names.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, names);
+    }
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_HEADERS, "X-Api-Key, Content-Type"),
