@@ -43,7 +43,7 @@ def borgmatic(server):
             "uptime_kuma": {"push_url": f"{server.base}/api/push/{kuma}", "states": ["finish", "fail"]},
             "cronitor": {"ping_url": f"{server.base}/p/{server.ping}/b-cronitor"},
             "sentry": {
-                "data_source_name_url": f"http://{server.ping}@{server.host}/1",
+                "data_source_name_url": f"http://{server.ping}@{server.place}/1",
                 "monitor_slug": "b-sentry",
             },
         }

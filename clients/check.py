@@ -21,35 +21,43 @@ import shell
 from server import Server, problems
 
 
+def look(clients, server):
+    """Runs the clients one after the other; each is a function, and what else it needs."""
+    try:
+        for client, *more in clients:
+            client(server, *more)
+            print(f"{client.__module__}, {client.__name__}: looked at {server.base}")
+    finally:
+        server.stop()
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--nightbeat", required=True)
     arguments.add_argument("--rust-client", required=True)
     arguments = arguments.parse_args()
     nightbeat = os.path.abspath(arguments.nightbeat)
+    all_of_them = (
+        (healthchecks.from_pypi,),
+        (healthchecks.from_npm,),
+        (healthchecks.from_crates_io, arguments.rust_client),
+        (borg.borgmatic,),
+        (borg.emborg,),
+        (sentry.sdk,),
+        (sentry.cli,),
+        (shell.curl,),
+        (shell.wget,),
+        (shell.busybox,),
+        (shell.python,),
+        (shell.bash,),
+        (recorded.runitor,),
+        (recorded.resticprofile,),
+        (recorded.ansible,),
+    )
+    under_a_path = ((healthchecks.from_pypi,), (healthchecks.from_npm,), (borg.borgmatic,), (sentry.cli,))
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(nightbeat, folder)
-        try:
-            for client, *more in (
-                (healthchecks.from_pypi,),
-                (healthchecks.from_npm,),
-                (healthchecks.from_crates_io, arguments.rust_client),
-                (borg.borgmatic,),
-                (borg.emborg,),
-                (sentry.sdk,),
-                (sentry.cli,),
-                (shell.curl,),
-                (shell.wget,),
-                (shell.busybox,),
-                (shell.bash,),
-                (recorded.runitor,),
-                (recorded.resticprofile,),
-                (recorded.ansible,),
-            ):
-                client(server, *more)
-                print(f"{client.__module__}, {client.__name__}: looked at")
-        finally:
-            server.stop()
+        look(all_of_them, Server(nightbeat, os.path.join(folder, "root")))
+        look(under_a_path, Server(nightbeat, os.path.join(folder, "path"), path="/beats"))
     for problem in problems:
         print(problem, file=sys.stderr)
     sys.exit(1 if problems else 0)

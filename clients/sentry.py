@@ -14,7 +14,7 @@ def sdk(server):
     import sentry_sdk
     from sentry_sdk.crons import MonitorStatus, capture_checkin, monitor
 
-    sentry_sdk.init(dsn=f"http://{server.ping}@{server.host}/1", default_integrations=False)
+    sentry_sdk.init(dsn=f"http://{server.ping}@{server.place}/1", default_integrations=False)
     config = {
         "schedule": {"type": "crontab", "value": "0 4 * * *"},
         "timezone": "Europe/Vienna",
@@ -50,7 +50,7 @@ def cli(server):
     """`sentry-cli monitors run` round a job, with and without a schedule."""
     environment = {
         **os.environ,
-        "SENTRY_DSN": f"http://{server.ping}@{server.host}/1",
+        "SENTRY_DSN": f"http://{server.ping}@{server.place}/1",
         "SENTRY_DISABLE_UPDATE_CHECK": "1",
         "HOME": str(server.folder),
     }

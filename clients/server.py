@@ -20,16 +20,21 @@ def expect(what, found, wanted):
 
 
 class Server:
-    """A server with one project. `settings` are more options of `nightbeat serve`."""
+    """A server with one project.
 
-    def __init__(self, nightbeat, folder, *settings):
+    Its public URL has this path, and `settings` are more options of `nightbeat serve`.
+    """
+
+    def __init__(self, nightbeat, folder, *settings, path=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self.base = f"http://{self.host}"
+        self.base = f"http://{self.host}{path}"
+        # The same as a DSN has it, behind the key.
+        self.place = f"{self.host}{path}"
         database = f"sqlite:{self.folder}/nightbeat.db"
         init = [nightbeat, "init", "--email", "ana@example.org", "--json", "--database", database]
         keys = json.loads(subprocess.run(init, check=True, capture_output=True).stdout)

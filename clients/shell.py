@@ -103,6 +103,17 @@ def busybox(server):
     refused(server, "busybox wget -q -O /dev/null URL", 1)
 
 
+def python(server):
+    """Python without a library, as the handbook has it."""
+    line = "import urllib.request; urllib.request.urlopen('URL', {}timeout=10)"
+    forms = [
+        (f'python3 -c "{line.format("")}"', ("success", "GET", None)),
+        (f"""python3 -c "{line.format("data=b'done', ")}" """, ("success", "POST", None, "done")),
+    ]
+    each(server, "python", forms)
+    refused(server, forms[0][0], 1)
+
+
 def bash(server):
     """No tool at all: bash opens the connection itself, and speaks HTTP/1.0 without a host."""
     talk = f"exec 3<>/dev/tcp/127.0.0.1/{server.port}; printf '%s' \"$REQUEST\" >&3; grep -q '200 OK' <&3"

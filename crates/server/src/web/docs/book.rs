@@ -58,11 +58,13 @@ macro_rules! chapters {
 }
 
 /// In the order of their use.
-const SOURCES: [(&str, &str); 23] = chapters![
+const SOURCES: [(&str, &str); 25] = chapters![
     "first-hour",
     "pages",
     "signals",
     "compatibility",
+    "moving-from-sentry",
+    "moving-from-dead-mans-snitch",
     "run",
     "schedules",
     "behaviour",
