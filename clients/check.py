@@ -46,6 +46,7 @@ def main():
         (sentry.sdk,),
         (sentry.cli,),
         (shell.curl,),
+        (shell.snitch,),
         (shell.wget,),
         (shell.busybox,),
         (shell.python,),
@@ -56,7 +57,7 @@ def main():
     )
     under_a_path = ((healthchecks.from_pypi,), (healthchecks.from_npm,), (borg.borgmatic,), (sentry.cli,))
     with tempfile.TemporaryDirectory() as folder:
-        look(all_of_them, Server(nightbeat, os.path.join(folder, "root")))
+        look(all_of_them, Server(nightbeat, os.path.join(folder, "root"), "--snitch-host", shell.SNITCH_HOST))
         look(under_a_path, Server(nightbeat, os.path.join(folder, "path"), path="/beats"))
     for problem in problems:
         print(problem, file=sys.stderr)

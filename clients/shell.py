@@ -73,6 +73,29 @@ def curl(server):
     refused(server, "curl -fsS URL", 22)
 
 
+SNITCH_HOST = "snitch.example.org"
+
+
+def snitch(server):
+    """curl, as Dead Man's Snitch's users have it."""
+    token = server.check("snitch")["uuid"].replace("-", "")
+    url = f"http://{SNITCH_HOST}:{server.port}/{token}"
+    curl = f"curl -fsS --resolve {SNITCH_HOST}:{server.port}:127.0.0.1"
+    for form, wanted in (
+        ("curl -fsS URL", ("success", None, None)),
+        ("false; curl -fsS -d s=$? URL", ("fail", 1, None)),
+        ("true; curl -fsS -d s=$? URL", ("success", 0, None)),
+        ("curl -fsS -d 'm=12 tables' URL", ("success", None, "12 tables")),
+        ("false; curl -fsS -d s=$? --data-urlencode 'm=50% & more' URL", ("fail", 1, "50% & more")),
+        ('false; curl -fsS "URL?s=$?&m=12+tables"', ("fail", 1, "12 tables")),
+        ("curl -fsS --data-raw 'all done' URL", ("success", None, "all done")),
+    ):
+        code, said = run(form.replace("curl -fsS", curl).replace("URL", url))
+        expect(f"{form}: its end ({said})", code, 0)
+        newest = server.signals("snitch")[0]
+        expect(form, (newest["kind"], newest["exit_code"], newest["body"]), wanted)
+
+
 def wget(server):
     """GNU Wget."""
     forms = [
