@@ -4,8 +4,9 @@
 
 Healthchecks' ping and management API is spoken by the PyPI package healthchecks-io, the npm package
 healthchecks-io-client, the crate healthchecks, borgmatic, emborg, and whatever sends an HTTP request; Uptime
-Kuma's, Cronitor's and Sentry's by borgmatic, Sentry's also by its SDK and its command line. What differs is said
-where it is expected. Ends with 1 and a line about each thing that is not as it should be.
+Kuma's, Cronitor's and Sentry's by borgmatic, Sentry's also by its SDK and its command line; mail is sent by
+smtplib and swaks. What differs is said where it is expected. Ends with 1 and a line about each thing that is not
+as it should be.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 
 import borg
 import healthchecks
+import mail
 import recorded
 import sentry
 import shell
@@ -59,6 +61,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         look(all_of_them, Server(nightbeat, os.path.join(folder, "root"), "--snitch-host", shell.SNITCH_HOST))
         look(under_a_path, Server(nightbeat, os.path.join(folder, "path"), path="/beats"))
+        mail.smtplib_and_swaks(nightbeat, os.path.join(folder, "mail"))
+        print("mail, smtplib_and_swaks: looked at")
     for problem in problems:
         print(problem, file=sys.stderr)
     sys.exit(1 if problems else 0)

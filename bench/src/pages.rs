@@ -411,5 +411,6 @@ fn arrival(number: u32, kind: SignalKind, at: UnixMicros) -> Arrival {
         user_agent: "curl/8.14.1".to_owned(),
         body: None,
         body_bytes: 0,
+        mail: None,
     }
 }

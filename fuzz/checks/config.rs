@@ -65,6 +65,8 @@ impl Sources {
             "--public-url" => Some(&mut overrides.public_url),
             "--ping-host" => Some(&mut overrides.ping_host),
             "--snitch-host" => Some(&mut overrides.snitch_host),
+            "--smtp-listen" => Some(&mut overrides.smtp_listen),
+            "--smtp-domain" => Some(&mut overrides.smtp_domain),
             "--report-to" => Some(&mut overrides.report_to),
             "--log-format" => Some(&mut overrides.log_format),
             "--log-level" => Some(&mut overrides.log_level),
@@ -99,6 +101,13 @@ fn within_bounds(config: &Config) {
         limits.connections > 0 && limits.connections_per_address > 0 && limits.inbox_signals > 0
     );
     assert_ne!(limits.signals_per_second_per_heartbeat, Some(0));
+    assert!((Config::MAIL_BYTES_MIN..=Config::MAIL_BYTES_MAX).contains(&limits.mail_bytes));
+    assert!(limits.mail_connections > 0 && limits.mail_connections_per_address > 0);
+    assert_ne!(limits.mails_per_minute_per_address, Some(0));
+    assert!((1..=3_600).contains(&limits.mail_timeout.as_secs()));
+    let mail_in = &config.mail_in;
+    assert_eq!(mail_in.certificate.is_some(), mail_in.key.is_some());
+    assert!(mail_in.listen.is_empty() || !config.mail_domains().is_empty());
     let smtp = &config.smtp;
     assert!(smtp.host.is_none() || (smtp.tls.is_some() && smtp.from.is_some()));
     assert_ne!(smtp.port, Some(0));

@@ -29,6 +29,25 @@ pub struct Keywords {
     pub otherwise: Otherwise,
 }
 
+/// How a signal came, and the texts in which its heartbeat's words are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came<'a> {
+    /// By a request.
+    Request {
+        /// Its method.
+        method: &'a str,
+        /// What is kept of its body; `None` where there was none.
+        body: Option<&'a [u8]>,
+    },
+    /// By a mail.
+    Mail {
+        /// Its subject.
+        subject: &'a str,
+        /// What is kept of its text.
+        text: &'a [u8],
+    },
+}
+
 /// What a text without any of the words means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,9 +74,10 @@ impl Keywords {
     /// See [`Self::WORDS_MAX`].
     pub const CHARS_MAX: usize = 2_000;
 
-    /// What a text says.
-    pub fn meaning(&self, text: &[u8]) -> Meaning {
-        let any = |words: &[String]| words.iter().any(|word| occurs(text, word.trim()));
+    /// What these texts say together: a word may stand in any of them.
+    pub fn meaning(&self, texts: &[&[u8]]) -> Meaning {
+        let stands = |word: &String| texts.iter().any(|text| occurs(text, word.trim()));
+        let any = |words: &[String]| words.iter().any(stands);
         if any(&self.failure) {
             Meaning::Says(SignalKind::Fail)
         } else if any(&self.success) {
@@ -91,17 +111,30 @@ impl Keywords {
 }
 
 impl Settings {
-    /// What a signal that came by `method` with this body means to this heartbeat; `None`: what it says.
-    /// `body` is what is kept of it, `None` where there was none.
-    pub fn meaning(&self, signal: &Signal, method: &str, body: Option<&[u8]>) -> Option<Meaning> {
+    /// What a signal that came so means to this heartbeat; `None`: what it says.
+    ///
+    /// *POST only* is about requests: it keeps out programs that look at links, and no mail is one of them.
+    pub fn meaning(&self, signal: &Signal, came: Came<'_>) -> Option<Meaning> {
         if signal.ignored.is_some() {
             return None;
         }
-        if self.post_only && method != "POST" {
-            return Some(Meaning::Nothing(IgnoredBecause::Method));
+        let keywords = self.keywords.as_deref();
+        match came {
+            Came::Request { method, .. } if self.post_only && method != "POST" => {
+                Some(Meaning::Nothing(IgnoredBecause::Method))
+            }
+            Came::Request { body, .. } => {
+                let keywords = keywords.filter(|it| it.in_body)?;
+                Some(keywords.meaning(&[body.unwrap_or_default()]))
+            }
+            Came::Mail { subject, text } => {
+                let keywords = keywords.filter(|it| it.in_mail_subject || it.in_mail_body)?;
+                let subject = keywords.in_mail_subject.then_some(subject.as_bytes());
+                let text = keywords.in_mail_body.then_some(text);
+                let texts: Vec<&[u8]> = subject.into_iter().chain(text).collect();
+                Some(keywords.meaning(&texts))
+            }
         }
-        let keywords = self.keywords.as_deref().filter(|it| it.in_body)?;
-        Some(keywords.meaning(body.unwrap_or_default()))
     }
 }
 
@@ -136,6 +169,11 @@ mod tests {
         text.split(',').map(str::to_owned).collect()
     }
 
+    fn request(method: &str) -> Came<'_> {
+        let body = Some(&b"ERROR"[..]);
+        Came::Request { method, body }
+    }
+
     fn keywords() -> Keywords {
         Keywords {
             start: words("STARTING"),
@@ -156,7 +194,7 @@ mod tests {
             (b"STARTING SUCCESS", SignalKind::Success),
             (b"\xff\xfe STARTING \0", SignalKind::Start),
         ] {
-            assert_eq!(keywords.meaning(text), Meaning::Says(kind), "{text:?}");
+            assert_eq!(keywords.meaning(&[text]), Meaning::Says(kind), "{text:?}");
         }
     }
 
@@ -165,12 +203,12 @@ mod tests {
         let mut keywords = keywords();
         for text in [&b""[..], b"success", b"SUCCES", b" "] {
             let nothing = Meaning::Nothing(IgnoredBecause::Keywords);
-            assert_eq!(keywords.meaning(text), nothing, "{text:?}");
+            assert_eq!(keywords.meaning(&[text]), nothing, "{text:?}");
         }
         keywords.otherwise = Otherwise::Fail;
-        assert_eq!(keywords.meaning(b""), Meaning::Says(SignalKind::Fail));
+        assert_eq!(keywords.meaning(&[b""]), Meaning::Says(SignalKind::Fail));
         assert_eq!(
-            Keywords::default().meaning(b"ERROR"),
+            Keywords::default().meaning(&[b"ERROR"]),
             Meaning::Nothing(IgnoredBecause::Keywords)
         );
     }
@@ -179,16 +217,16 @@ mod tests {
     fn the_method_is_looked_at_first_and_what_is_ignored_already_stays_so() {
         let mut settings = Settings::new(Schedule::every_seconds(60).unwrap());
         let mut signal = Signal::new(SignalKind::Success, UnixMicros(0));
-        assert_eq!(settings.meaning(&signal, "GET", Some(b"ERROR")), None);
+        assert_eq!(settings.meaning(&signal, request("GET")), None);
         settings.keywords = Some(Box::new(keywords()));
         let failed = Some(Meaning::Says(SignalKind::Fail));
-        assert_eq!(settings.meaning(&signal, "GET", Some(b"ERROR")), failed);
+        assert_eq!(settings.meaning(&signal, request("GET")), failed);
         settings.post_only = true;
         let method = Some(Meaning::Nothing(IgnoredBecause::Method));
-        assert_eq!(settings.meaning(&signal, "PUT", Some(b"ERROR")), method);
-        assert_eq!(settings.meaning(&signal, "POST", Some(b"ERROR")), failed);
+        assert_eq!(settings.meaning(&signal, request("PUT")), method);
+        assert_eq!(settings.meaning(&signal, request("POST")), failed);
         signal.ignored = Some(IgnoredBecause::Previewer);
-        assert_eq!(settings.meaning(&signal, "POST", Some(b"ERROR")), None);
+        assert_eq!(settings.meaning(&signal, request("POST")), None);
     }
 
     #[test]
@@ -200,7 +238,39 @@ mod tests {
             ..keywords()
         }));
         let signal = Signal::new(SignalKind::Success, UnixMicros(0));
-        assert_eq!(settings.meaning(&signal, "POST", Some(b"ERROR")), None);
+        assert_eq!(settings.meaning(&signal, request("POST")), None);
+    }
+
+    #[test]
+    fn in_mails_words_are_looked_for_where_the_settings_say() {
+        let mut settings = Settings::new(Schedule::every_seconds(60).unwrap());
+        settings.post_only = true;
+        let signal = Signal::new(SignalKind::Success, UnixMicros(0));
+        let mail = Came::Mail {
+            subject: "backup: SUCCESS",
+            text: b"one FAILED",
+        };
+        assert_eq!(settings.meaning(&signal, mail), None, "it is no request");
+        let nothing = Meaning::Nothing(IgnoredBecause::Keywords);
+        for (in_mail_subject, in_mail_body, expected) in [
+            (false, false, None),
+            (true, false, Some(Meaning::Says(SignalKind::Success))),
+            (false, true, Some(Meaning::Says(SignalKind::Fail))),
+            (true, true, Some(Meaning::Says(SignalKind::Fail))),
+        ] {
+            settings.keywords = Some(Box::new(Keywords {
+                in_mail_subject,
+                in_mail_body,
+                ..keywords()
+            }));
+            assert_eq!(settings.meaning(&signal, mail), expected);
+            let silent = Came::Mail {
+                subject: "SUCC",
+                text: b"ESS",
+            };
+            let found = settings.meaning(&signal, silent);
+            assert_eq!(found, expected.and(Some(nothing)), "a word is in one text");
+        }
     }
 
     #[test]

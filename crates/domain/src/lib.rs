@@ -36,7 +36,7 @@ pub use elapse::elapse;
 pub use expect::{EARLY_MAX, Maintenance, Surroundings};
 pub use gap::{Gap, GapKind, GapLedger};
 pub use ids::{ChannelId, DeliveryId, HeartbeatId, IncidentId, ProjectId, RunId};
-pub use keywords::{Keywords, Meaning, Otherwise};
+pub use keywords::{Came, Keywords, Meaning, Otherwise};
 pub use nightbeat_calendar::{Interval, Schedule, ScheduleError, Zone, ZoneData};
 pub use nightbeat_evidence::{BrokenRule, Metric, Severity};
 pub use observe::{Observed, observe};

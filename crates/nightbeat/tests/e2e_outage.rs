@@ -158,6 +158,7 @@ async fn live_until_night(database: &Path, jobs: &[Job]) {
         user_agent: String::new(),
         body: None,
         body_bytes: 0,
+        mail: None,
     });
     let batch = Record {
         arrivals: arrivals.collect(),

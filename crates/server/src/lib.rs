@@ -17,6 +17,7 @@ pub mod node;
 pub mod random;
 mod router;
 mod serve;
+pub mod smtp;
 pub mod span;
 mod web;
 mod zones;

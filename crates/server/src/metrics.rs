@@ -30,7 +30,8 @@ pub struct StateLabel {
 /// Why something was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
-    /// `connections`, `connections_per_address` or `files` (the process may open no more).
+    /// `connections`, `connections_per_address`, `files` (the process may open no more), `mail_connections` or
+    /// `mail_connections_per_address`.
     pub reason: &'static str,
 }
 
@@ -56,6 +57,9 @@ pub struct Metrics {
     registry: Registry,
     /// Signals by what became of them.
     pub signals: Family<OutcomeLabel, Counter>,
+    /// Mails by what became of them: `taken` (it is a signal, or several), `later`, `too_fast`, `too_large`,
+    /// `too_slow`, `bare` (it held a line feed alone), and `refused_recipient` for each of these.
+    pub mails: Family<OutcomeLabel, Counter>,
     /// How many signals were committed together.
     pub commit_signals: Histogram,
     /// How long a commit took.
@@ -95,6 +99,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("nightbeat"),
             signals: Family::default(),
+            mails: Family::default(),
             // 1 to 16,384 signals; 0.25 ms to 8 s.
             commit_signals: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
@@ -136,6 +141,7 @@ impl Metrics {
             "Signals by what became of them",
             self.signals.clone(),
         );
+        registry.register("mails", "Mails by what became of them", self.mails.clone());
         registry.register(
             "commit_signals",
             "Signals committed together",

@@ -57,6 +57,8 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
         Arc::clone(&parts.notifier),
         Arc::clone(&parts.public_url),
     );
+    let mail_domain = config.shown_mail_domain();
+    let state = state.with_mail_domain(mail_domain.map(|domain| domain.to_string().into()));
     let roles = config.roles;
     let node = parts.node.clone();
     let ingest = parts.ingest.clone();

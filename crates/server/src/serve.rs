@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::OptionFuture;
 use nightbeat_domain::UnixMicros;
 use nightbeat_notify::{Catalogue, Notifier, Outgoing, SmtpSettings};
 use nightbeat_store::control::projects;
@@ -23,6 +24,7 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::node::{Identity, Node, NodeHandle, Parts};
 use crate::router::{self, RouterParts};
+use crate::smtp::{self, MailServer};
 use crate::web::Setup;
 
 /// Files that are open besides connections: the database and its readers, deliveries on their way, logs.
@@ -61,6 +63,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 pub struct Server {
     config: Config,
     addresses: Vec<SocketAddr>,
+    mail_addresses: Vec<SocketAddr>,
     setup_path: Option<String>,
     node: NodeHandle,
     store: Store,
@@ -118,6 +121,16 @@ impl Server {
             );
         }
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
+        let mail = MailServer::bind(
+            &config,
+            smtp::Parts {
+                store: store.clone(),
+                ingest: ingest.clone(),
+                node: handle.clone(),
+                metrics: Arc::clone(&metrics),
+            },
+        )?;
+        let mail_addresses = mail.as_ref().map_or_else(Vec::new, MailServer::addresses);
         let router = router::router(
             &config,
             RouterParts {
@@ -145,12 +158,15 @@ impl Server {
         let accepting = {
             let (config, handle) = (config.clone(), handle.clone());
             tokio::spawn(async move {
-                http::run(listeners, app, &config, metrics, handle, shutdown).await;
+                let mails = mail.map(|mail| mail.run(shutdown.clone()));
+                let requests = http::run(listeners, app, &config, metrics, handle, shutdown);
+                tokio::join!(requests, OptionFuture::from(mails));
             })
         };
         Ok(Self {
             config,
             addresses,
+            mail_addresses,
             setup_path,
             node: handle,
             store,
@@ -164,6 +180,11 @@ impl Server {
     /// The TCP addresses on which it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The TCP addresses on which it listens for mail.
+    pub fn mail_addresses(&self) -> &[SocketAddr] {
+        &self.mail_addresses
     }
 
     /// The path of the one-time setup link, on a server without projects.
@@ -332,6 +353,12 @@ fn within_file_limit(mut config: Config) -> anyhow::Result<Config> {
     let room = limit.maximum.map_or(u64::MAX, |files| {
         files.saturating_sub(FILES_RESERVED).max(1)
     });
+    let mails = if config.mail_in.listen.is_empty() {
+        0
+    } else {
+        config.limits.mail_connections as u64
+    };
+    let room = room.saturating_sub(mails).max(1);
     let wanted = config.limits.connections as u64;
     if wanted > room {
         tracing::warn!(

@@ -1,6 +1,6 @@
 //! A signal on its way into the store, and what became of it.
 
-use nightbeat_domain::{HeartbeatId, IgnoredBecause, Settings, Signal, UnixMicros};
+use nightbeat_domain::{Came, HeartbeatId, IgnoredBecause, Settings, Signal, UnixMicros};
 
 /// Whom a signal is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ pub struct Arrival {
     pub signal: Signal,
     /// The client's mark of this one signal: the same mark again is the same signal.
     pub nonce: Option<String>,
-    /// GET, HEAD, POST or PUT.
+    /// GET, HEAD, POST or PUT, or [`Arrival::BY_MAIL`].
     pub method: &'static str,
     /// The client's address, or empty where there is none (a Unix socket).
     pub source: String,
@@ -46,6 +46,17 @@ pub struct Arrival {
     pub body: Option<Vec<u8>>,
     /// How many bytes the body had, as far as it was read. More than `body` holds: it was cut.
     pub body_bytes: u64,
+    /// The texts of the mail that it came by; `None`: it came by a request. Boxed: rare.
+    pub mail: Option<Box<Mail>>,
+}
+
+/// What of a mail its heartbeat's keywords may be looked for in. It is not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its subject.
+    pub subject: String,
+    /// What is kept of its text.
+    pub text: Vec<u8>,
 }
 
 impl Arrival {
@@ -53,6 +64,22 @@ impl Arrival {
     pub const USER_AGENT_CHARS_MAX: usize = 200;
     /// The longest nonce.
     pub const NONCE_CHARS_MAX: usize = 64;
+    /// What stands for the method of a signal that came by mail.
+    pub const BY_MAIL: &str = "MAIL";
+
+    /// How it came, as far as its meaning depends on that.
+    pub fn came(&self) -> Came<'_> {
+        match &self.mail {
+            Some(mail) => Came::Mail {
+                subject: &mail.subject,
+                text: &mail.text,
+            },
+            None => Came::Request {
+                method: self.method,
+                body: self.body.as_deref(),
+            },
+        }
+    }
 }
 
 /// What became of an arrival, once its batch is durable.

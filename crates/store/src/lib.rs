@@ -28,7 +28,7 @@ mod sqlite;
 mod store;
 mod zones;
 
-pub use arrival::{Arrival, NewHeartbeat, Recorded, Target, Watched};
+pub use arrival::{Arrival, Mail, NewHeartbeat, Recorded, Target, Watched};
 pub use copy::{Copied, CopyOptions, CopyPhase, CopyProgress, Tell, copy};
 pub use effects::{DIGEST_COLLECTS, event, last_lines};
 pub use error::{Result, StoreError};

@@ -260,8 +260,7 @@ impl Model {
             return signal;
         };
         let settings = &row.hot.settings;
-        let body = arrival.body.as_deref();
-        if let Some(meaning) = settings.meaning(&signal, arrival.method, body) {
+        if let Some(meaning) = settings.meaning(&signal, arrival.came()) {
             signal.taken_for(meaning);
         }
         if work::is_judged(settings, &row.hot.state, &signal) {

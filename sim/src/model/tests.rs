@@ -75,6 +75,7 @@ fn success(seconds: i64) -> Arrival {
         user_agent: String::new(),
         body: None,
         body_bytes: 0,
+        mail: None,
     }
 }
 

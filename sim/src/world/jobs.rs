@@ -385,6 +385,7 @@ impl World {
             user_agent: String::new(),
             body: None,
             body_bytes: 0,
+            mail: None,
         }
     }
 

@@ -37,6 +37,12 @@ pub(crate) struct Serve {
     /// A host name of its own for clients of Dead Man's Snitch
     #[arg(long, value_name = "HOST")]
     snitch_host: Option<String>,
+    /// Where to listen for signals by mail; several with commas between them
+    #[arg(long, value_name = "ADDRESS")]
+    smtp_listen: Option<String>,
+    /// The domain whose mail is taken; several with commas between them [default: the host of the public URL]
+    #[arg(long, value_name = "DOMAIN")]
+    smtp_domain: Option<String>,
     /// The signal URL, on another instance, of this server's own heartbeat
     #[arg(long, value_name = "URL")]
     report_to: Option<String>,
@@ -58,6 +64,8 @@ impl Serve {
             public_url: self.public_url,
             ping_host: self.ping_host,
             snitch_host: self.snitch_host,
+            smtp_listen: self.smtp_listen,
+            smtp_domain: self.smtp_domain,
             report_to: self.report_to,
             log_format: self.log_format,
             log_level: self.log_level,

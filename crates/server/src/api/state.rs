@@ -29,6 +29,8 @@ pub struct ApiState {
     pub notifier: Arc<Notifier>,
     /// The public URL, without a slash at its end.
     pub public_url: Arc<str>,
+    /// The domain of the addresses that take signals by mail; `None`: no mail is taken.
+    pub mail_domain: Option<Arc<str>>,
     /// Who tests a channel holds one of these.
     pub(super) tests: Arc<Semaphore>,
 }
@@ -65,7 +67,17 @@ impl ApiState {
             catalogue,
             notifier,
             public_url,
+            mail_domain: None,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
+        }
+    }
+
+    /// The same, where mail to `domain` is taken.
+    #[must_use]
+    pub fn with_mail_domain(self, domain: Option<Arc<str>>) -> Self {
+        Self {
+            mail_domain: domain,
+            ..self
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration beyond its single values.
 
 use super::{Config, Database, Loaded, Roles};
+use crate::smtp::tls;
 
 /// Values that cannot be meant together. Reads nothing but its argument.
 pub(super) fn contradictions(config: &Config) -> Vec<String> {
@@ -44,6 +45,15 @@ pub(super) fn contradictions(config: &Config) -> Vec<String> {
     if smtp.username.is_some() != (smtp.password.is_some() || smtp.password_file.is_some()) {
         refuse("smtp.username: it and a password go together; set both or neither");
     }
+    let mail_in = &config.mail_in;
+    if mail_in.certificate.is_some() != mail_in.key.is_some() {
+        refuse("smtp_certificate: it and smtp_key go together; set both or neither");
+    }
+    if !mail_in.listen.is_empty() && config.mail_domains().is_empty() {
+        refuse(
+            "smtp_domain: the host of public_url is none that mail can be sent to; name a domain",
+        );
+    }
     if config.limits.body_hard_bytes < config.limits.body_bytes as u64 {
         refuse("limits.body_hard_bytes: it must not be smaller than limits.body_bytes");
     }
@@ -60,6 +70,9 @@ impl Loaded {
         }
         if let Err(error) = self.config.oidc.client_secret() {
             problems.push(format!("oidc.client_secret_file: cannot be read: {error}"));
+        }
+        if let Err(error) = tls::of(&self.config.mail_in) {
+            problems.push(format!("{error:#}"));
         }
         if let Some(folder) = &self.config.channels.folder
             && !folder.is_dir()

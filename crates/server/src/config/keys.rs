@@ -1,5 +1,6 @@
 //! Every key of the configuration, once: its name, how it is read, how it is shown.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -88,6 +89,28 @@ pub(super) const KEYS: &[Key] = &[
         "snitch_host",
         |c, t| host(t).map(|v| c.snitch_host = Some(v)),
         |c| c.snitch_host.clone()
+    ),
+    key!(
+        "smtp_listen",
+        |c, t| list(t).map(|v| c.mail_in.listen = v),
+        |c| joined(&c.mail_in.listen),
+        list
+    ),
+    key!(
+        "smtp_domain",
+        |c, t| list(t).map(|v| c.mail_in.domains = v),
+        |c| joined(&c.mail_in.domains),
+        list
+    ),
+    key!(
+        "smtp_certificate",
+        |c, t| text(t).map(|v| c.mail_in.certificate = Some(v.into())),
+        |c| path(c.mail_in.certificate.as_ref())
+    ),
+    key!(
+        "smtp_key",
+        |c, t| text(t).map(|v| c.mail_in.key = Some(v.into())),
+        |c| path(c.mail_in.key.as_ref())
     ),
     key!(
         "trusted_proxies",
@@ -255,12 +278,35 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key!(
         "limits.signals_per_second_per_heartbeat",
-        |c, t| per_second(t).map(|v| c.limits.signals_per_second_per_heartbeat = v),
-        |c| Some(
-            c.limits
-                .signals_per_second_per_heartbeat
-                .map_or("off".to_owned(), |n| n.to_string())
-        )
+        |c, t| number_or_off(t).map(|v| c.limits.signals_per_second_per_heartbeat = v),
+        |c| Some(shown_or_off(c.limits.signals_per_second_per_heartbeat))
+    ),
+    key!(
+        // RFC 5321, 4.5.3.1.7 wants 64 KiB at the least.
+        "limits.mail_bytes",
+        |c, t| bytes(t, Config::MAIL_BYTES_MIN, Config::MAIL_BYTES_MAX)
+            .map(|v| c.limits.mail_bytes = v),
+        |c| Some(c.limits.mail_bytes.to_string())
+    ),
+    key!(
+        "limits.mail_connections",
+        |c, t| number(t, 1, 1_000_000).map(|v| c.limits.mail_connections = v),
+        |c| Some(c.limits.mail_connections.to_string())
+    ),
+    key!(
+        "limits.mail_connections_per_address",
+        |c, t| number(t, 1, 1_000_000).map(|v| c.limits.mail_connections_per_address = v),
+        |c| Some(c.limits.mail_connections_per_address.to_string())
+    ),
+    key!(
+        "limits.mails_per_minute_per_address",
+        |c, t| number_or_off(t).map(|v| c.limits.mails_per_minute_per_address = v),
+        |c| Some(shown_or_off(c.limits.mails_per_minute_per_address))
+    ),
+    key!(
+        "limits.mail_timeout",
+        |c, t| length(t, 1, 3_600).map(|v| c.limits.mail_timeout = v),
+        |c| Some(span::format(c.limits.mail_timeout))
     ),
     key!(
         "retention.signals",
@@ -351,13 +397,21 @@ fn length(text: &str, least: u64, most: u64) -> Result<Duration, String> {
         })
 }
 
-fn per_second(text: &str) -> Result<Option<u32>, String> {
+fn number_or_off(text: &str) -> Result<Option<u32>, String> {
     if text == "off" {
         return Ok(None);
     }
     number(text, 1, 1_000_000)
         .map(Some)
         .map_err(|problem| format!("{problem}, nor `off`"))
+}
+
+fn shown_or_off(limit: Option<u32>) -> String {
+    limit.map_or("off".to_owned(), |limit| limit.to_string())
+}
+
+fn path(path: Option<&PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
 }
 
 fn host(text: &str) -> Result<String, String> {

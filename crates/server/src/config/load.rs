@@ -54,6 +54,10 @@ pub struct Overrides {
     pub ping_host: Option<String>,
     /// `--snitch-host`.
     pub snitch_host: Option<String>,
+    /// `--smtp-listen`; several, separated by commas.
+    pub smtp_listen: Option<String>,
+    /// `--smtp-domain`; several, separated by commas.
+    pub smtp_domain: Option<String>,
     /// `--report-to`.
     pub report_to: Option<String>,
     /// `--log-format`.
@@ -63,7 +67,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 9] {
+    fn pairs(&self) -> [(&'static str, &'static str, Option<&str>); 11] {
         [
             ("--listen", "listen", self.listen.as_deref()),
             ("--database", "database", self.database.as_deref()),
@@ -71,6 +75,8 @@ impl Overrides {
             ("--public-url", "public_url", self.public_url.as_deref()),
             ("--ping-host", "ping_host", self.ping_host.as_deref()),
             ("--snitch-host", "snitch_host", self.snitch_host.as_deref()),
+            ("--smtp-listen", "smtp_listen", self.smtp_listen.as_deref()),
+            ("--smtp-domain", "smtp_domain", self.smtp_domain.as_deref()),
             ("--report-to", "report_to", self.report_to.as_deref()),
             ("--log-format", "log.format", self.log_format.as_deref()),
             ("--log-level", "log.level", self.log_level.as_deref()),

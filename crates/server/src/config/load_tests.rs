@@ -85,7 +85,8 @@ fn nested_keys_are_tables_in_the_file_and_underscores_in_the_environment() {
 fn every_key_can_be_set_by_its_variable() {
     for key in KEYS {
         let value = match key.name {
-            "listen" => "127.0.0.1:9",
+            "listen" | "smtp_listen" => "127.0.0.1:9",
+            "limits.mail_bytes" => "70000",
             "database" => "sqlite:/x.db",
             "roles" => "signals,web",
             "public_url" | "report_to" | "outgoing.proxy" | "oidc.issuer" => {
@@ -304,6 +305,61 @@ fn secrets_are_masked_and_the_rest_reads_back_as_toml() {
     assert_eq!(again.listen, loaded.config.listen);
     assert_eq!(again.limits, loaded.config.limits);
     assert_eq!(again.retention, loaded.config.retention);
+}
+
+#[test]
+fn mail_is_for_the_host_of_the_public_url_unless_domains_are_named() {
+    let of_flags = |listen: &str, domain: Option<&str>, url: &str| {
+        let flags = Overrides {
+            smtp_listen: Some(listen.to_owned()),
+            smtp_domain: domain.map(str::to_owned),
+            public_url: Some(url.to_owned()),
+            ..Overrides::default()
+        };
+        of("", &[], &flags).map(|loaded| loaded.config)
+    };
+    let domains = |config: &Config| -> Vec<String> {
+        config
+            .mail_domains()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    };
+    let url = "https://beats.example.org:8443/x";
+    let config = of_flags("0.0.0.0:25,[::]:25", None, url).unwrap();
+    assert_eq!(config.mail_in.listen.len(), 2);
+    assert_eq!(domains(&config), ["beats.example.org"]);
+    let config = of_flags("127.0.0.1:2525", Some("A.example, b.example"), url).unwrap();
+    assert_eq!(domains(&config), ["a.example", "b.example"]);
+    assert_eq!(config.shown_mail_domain().unwrap().to_string(), "a.example");
+    let config = of_flags("127.0.0.1:2525", None, "http://[::1]:8787").unwrap();
+    assert_eq!(domains(&config), ["[ipv6:::1]"]);
+    let silent = of("", &[], &Overrides::default()).unwrap().config;
+    assert_eq!(silent.shown_mail_domain(), None);
+    for (text, problem) in [
+        (
+            "smtp_certificate = \"/x\"",
+            "smtp_certificate: it and smtp_key",
+        ),
+        ("smtp_key = \"/x\"", "smtp_certificate: it and smtp_key"),
+        (
+            "smtp_domain = [\"a@b\"]",
+            "nb.toml:1: smtp_domain: `a@b` is not a domain",
+        ),
+        (
+            "smtp_listen = \"25\"",
+            "nb.toml:1: smtp_listen: `25` is not an address",
+        ),
+    ] {
+        let problems = of(text, &[], &Overrides::default()).unwrap_err().problems;
+        assert!(problems[0].starts_with(problem), "{problems:?}");
+    }
+    let missing = "smtp_certificate = \"/missing/c\"\nsmtp_key = \"/missing/k\"";
+    let problems = of(missing, &[], &Overrides::default()).unwrap().check();
+    assert!(
+        problems[0].starts_with("smtp_certificate: cannot read /missing/c"),
+        "{problems:?}"
+    );
 }
 
 /// The handbook, which must name every key with its default.

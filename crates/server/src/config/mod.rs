@@ -17,7 +17,8 @@ use nightbeat_notify::{IpNet, SmtpTls};
 
 pub use load::{ConfigError, File, Loaded, Origin, Overrides, from_process, load};
 pub use values::{
-    Database, Listen, PostgresUrl, PublicUrl, Roles, Secret, SignUp, TrustedProxies, neighbourhood,
+    Database, Listen, MailDomain, PostgresUrl, PublicUrl, Roles, Secret, SignUp, TrustedProxies,
+    neighbourhood,
 };
 
 /// The configuration in force.
@@ -37,6 +38,8 @@ pub struct Config {
     pub ping_host: Option<String>,
     /// The host whose paths are those of Dead Man's Snitch (`https://snitch.example.org/UUID?s=0`).
     pub snitch_host: Option<String>,
+    /// Signals by mail.
+    pub mail_in: MailIn,
     /// Who may say which client they forward for.
     pub trusted_proxies: TrustedProxies,
     /// Who may create an account by themselves.
@@ -90,6 +93,19 @@ pub struct Outgoing {
     pub proxy: Option<Secret>,
     /// How long one attempt may take in all.
     pub timeout: Duration,
+}
+
+/// Signals by mail: where this server listens for them, and for which domains.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailIn {
+    /// Where to listen; nowhere: no mail is taken.
+    pub listen: Vec<Listen>,
+    /// The domains whose mail is taken; none: the host of the public URL.
+    pub domains: Vec<MailDomain>,
+    /// The certificates for STARTTLS, as PEM.
+    pub certificate: Option<PathBuf>,
+    /// The private key that goes with them, as PEM.
+    pub key: Option<PathBuf>,
 }
 
 /// The mail server that alerts are sent through.
@@ -180,6 +196,16 @@ pub struct Limits {
     pub inbox_signals: usize,
     /// How many signals a second one heartbeat may send; more are refused with 429.
     pub signals_per_second_per_heartbeat: Option<u32>,
+    /// The largest mail that is taken, in bytes.
+    pub mail_bytes: usize,
+    /// Open connections that bring mail, in all.
+    pub mail_connections: usize,
+    /// The same of one address (IPv6: of one /64). Loopback and trusted proxies are exempt.
+    pub mail_connections_per_address: usize,
+    /// How many mails a minute one address may send (IPv6: one /64), with the same exemptions.
+    pub mails_per_minute_per_address: Option<u32>,
+    /// How long whoever brings mail may be silent.
+    pub mail_timeout: Duration,
 }
 
 /// How long what is kept. Incidents are kept for ever.
@@ -205,6 +231,27 @@ impl Config {
     /// The largest body limit: a hundred waiting signals must fit a small machine.
     pub const BODY_BYTES_MAX: usize = 10_000_000;
 
+    /// The smallest bound on the size of a mail.
+    pub const MAIL_BYTES_MIN: usize = 65_536;
+    /// The largest bound on the size of a mail: all of it is in memory while it comes.
+    pub const MAIL_BYTES_MAX: usize = 100_000_000;
+
+    /// The domains whose mail is taken; the first one stands in the addresses that people are shown.
+    pub fn mail_domains(&self) -> Vec<MailDomain> {
+        if !self.mail_in.domains.is_empty() {
+            return self.mail_in.domains.clone();
+        }
+        self.public_url.host().parse().into_iter().collect()
+    }
+
+    /// The domain in the addresses that people are shown; `None`: mail is not taken. One of several servers
+    /// that takes none itself may show them, too, where it is told the domain.
+    pub fn shown_mail_domain(&self) -> Option<MailDomain> {
+        let is_taken = !self.mail_in.listen.is_empty() || !self.mail_in.domains.is_empty();
+        let mut domains = self.mail_domains().into_iter();
+        domains.next().filter(|_| is_taken)
+    }
+
     /// The defaults, with the database at `database`.
     pub fn with_database(database: Database) -> Self {
         let listen = vec![Listen::Tcp(([127, 0, 0, 1], 8787).into())];
@@ -216,6 +263,7 @@ impl Config {
             data_folder: None,
             ping_host: None,
             snitch_host: None,
+            mail_in: MailIn::default(),
             trusted_proxies: TrustedProxies::default(),
             sign_up: SignUp::Closed,
             sign_in_header: None,
@@ -256,6 +304,11 @@ impl Config {
                 body_hard_bytes: 16_000_000,
                 inbox_signals: 100_000,
                 signals_per_second_per_heartbeat: None,
+                mail_bytes: 10_000_000,
+                mail_connections: 1_000,
+                mail_connections_per_address: 50,
+                mails_per_minute_per_address: Some(1_000),
+                mail_timeout: Duration::from_secs(300),
             },
             retention: Retention {
                 signals: 1_000,

@@ -283,6 +283,16 @@ impl PublicUrl {
         &self.text[self.prefix_at..]
     }
 
+    /// Its host, without the port: a name, an IPv4 address, or an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.text[..self.prefix_at].rsplit('/').next();
+        let authority = authority.unwrap_or_default();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Whether cookies may ask for an encrypted connection.
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
@@ -346,6 +356,57 @@ pub(super) fn public_url_of(listen: &[Listen]) -> PublicUrl {
     }
 }
 
+/// The part of a mail address behind its `@`: a domain, or an address in brackets. In lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailDomain(String);
+
+impl MailDomain {
+    /// The longest domain (RFC 5321, 4.5.3.1.2).
+    const CHARS_MAX: usize = 255;
+
+    /// Whether `domain`, as somebody wrote it, is this one. A dot at its end does not matter.
+    pub fn is(&self, domain: &str) -> bool {
+        domain.parse::<Self>().as_ref() == Ok(self)
+    }
+}
+
+impl FromStr for MailDomain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || {
+            Err(format!(
+                "`{text}` is not a domain: write `beats.example.org`, without `@`"
+            ))
+        };
+        if text.len() > Self::CHARS_MAX {
+            return refuse();
+        }
+        let lower = text.to_ascii_lowercase();
+        let inner = lower.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let address = inner.map_or(lower.as_str(), |it| it.trim_start_matches("ipv6:"));
+        match (address.parse::<IpAddr>(), inner) {
+            (Ok(IpAddr::V4(v4)), _) => return Ok(Self(format!("[{v4}]"))),
+            (Ok(IpAddr::V6(v6)), _) => return Ok(Self(format!("[ipv6:{v6}]"))),
+            (Err(_), Some(_)) => return refuse(),
+            (Err(_), None) => {}
+        }
+        let domain = lower.strip_suffix('.').unwrap_or(&lower);
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || !c.is_ascii();
+        let is_label = |label: &str| !label.is_empty() && label.chars().all(fits);
+        if domain.split('.').all(is_label) {
+            return Ok(Self(domain.to_owned()));
+        }
+        refuse()
+    }
+}
+
+impl fmt::Display for MailDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
@@ -381,6 +442,55 @@ mod tests {
         let plain: PublicUrl = "http://127.0.0.1:8787".parse().unwrap();
         assert_eq!(plain.prefix(), "");
         assert!(!plain.is_https());
+    }
+
+    #[test]
+    fn a_public_url_has_a_host() {
+        for (url, host) in [
+            ("https://beats.example.org", "beats.example.org"),
+            ("http://localhost:8787/beats", "localhost"),
+            ("http://127.0.0.1:8787", "127.0.0.1"),
+            ("http://[::1]:8787/a/b", "[::1]"),
+            ("http://[2001:db8::1]", "[2001:db8::1]"),
+        ] {
+            let url: PublicUrl = url.parse().unwrap();
+            assert_eq!(url.host(), host, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_mail_domain_is_a_name_or_an_address_in_brackets() {
+        for (text, written, same) in [
+            (
+                "Beats.Example.org",
+                "beats.example.org",
+                "beats.example.ORG.",
+            ),
+            ("localhost", "localhost", "LOCALHOST"),
+            ("bücher.example", "bücher.example", "bücher.Example"),
+            ("127.0.0.1", "[127.0.0.1]", "[127.0.0.1]"),
+            ("[::1]", "[ipv6:::1]", "[IPv6:::1]"),
+            ("2001:DB8::1", "[ipv6:2001:db8::1]", "[IPv6:2001:db8:0::1]"),
+        ] {
+            let domain: MailDomain = text.parse().unwrap();
+            assert_eq!(domain.to_string(), written);
+            assert_eq!(written.parse().as_ref(), Ok(&domain));
+            assert!(domain.is(same), "{text} {same}");
+            assert!(!domain.is("example.org") && !domain.is(""));
+        }
+        for text in [
+            "",
+            ".",
+            "a..b",
+            "a@b",
+            "[a]",
+            "[127.0.0.1",
+            "a b",
+            "a,b",
+            &"a".repeat(256),
+        ] {
+            assert!(text.parse::<MailDomain>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,20 +5,31 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::admission::Admission;
-use super::connection::Server;
 use super::{Bound, Shutdown};
 
 /// How long to pause when the process may open no more files. Trying again at once would take a whole
 /// core and free nothing.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What a connection is told that there is no room for, as far as its socket takes it at once.
-const NO_ROOM: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
-Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
+/// What serves connections, in one protocol; cheap to clone.
+pub(crate) trait Serves: Clone + Send + Sync + 'static {
+    /// What a connection is told that there is no room for, as far as its socket takes it at once.
+    const NO_ROOM: &'static [u8];
+
+    /// Serves one connection until it ends. `peer` is the other side's address; `None`: a Unix socket.
+    fn serve<S>(
+        &self,
+        stream: S,
+        peer: Option<IpAddr>,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+}
 
 enum Stream {
     Tcp(TcpStream, IpAddr),
@@ -26,9 +37,9 @@ enum Stream {
 }
 
 /// Accepts on `listener` until the end begins.
-pub(super) async fn accept(
+pub(crate) async fn accept(
     listener: Bound,
-    server: Server,
+    server: impl Serves,
     admission: Arc<Admission>,
     mut shutdown: Shutdown,
 ) {
@@ -73,7 +84,7 @@ async fn next(listener: &Bound) -> io::Result<Stream> {
     }
 }
 
-fn take(stream: Stream, server: &Server, admission: &Arc<Admission>, shutdown: &Shutdown) {
+fn take<P: Serves>(stream: Stream, server: &P, admission: &Arc<Admission>, shutdown: &Shutdown) {
     let peer = match &stream {
         Stream::Tcp(_, peer) => Some(*peer),
         Stream::Unix(_) => None,
@@ -84,8 +95,8 @@ fn take(stream: Stream, server: &Server, admission: &Arc<Admission>, shutdown: &
             tracing::debug!(reason, "connection refused");
             // The client learns why where it can; it is refused either way.
             let _ = match &stream {
-                Stream::Tcp(stream, _) => stream.try_write(NO_ROOM),
-                Stream::Unix(stream) => stream.try_write(NO_ROOM),
+                Stream::Tcp(stream, _) => stream.try_write(P::NO_ROOM),
+                Stream::Unix(stream) => stream.try_write(P::NO_ROOM),
             };
             return;
         }

@@ -8,17 +8,48 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use nightbeat_notify::IpNet;
 
-use crate::config::{Config, neighbourhood};
+use crate::config::{Limits, neighbourhood};
 use crate::metrics::{Metrics, ReasonLabel};
 
-/// Why a connection of an address that has its share already is refused.
-const OVER_SHARE: &str = "connections_per_address";
+/// How many connections of one kind may be open, and what a refusal is called in the metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    /// In all.
+    pub(crate) connections: usize,
+    /// Of one address.
+    pub(crate) per_address: usize,
+    /// Why one is refused when there is no room at all.
+    pub(crate) no_room: &'static str,
+    /// Why one of an address that has its share already is refused.
+    pub(crate) over_share: &'static str,
+}
+
+impl Caps {
+    /// Those that bring requests.
+    pub(crate) fn of_requests(limits: &Limits) -> Self {
+        Self {
+            connections: limits.connections,
+            per_address: limits.connections_per_address,
+            no_room: "connections",
+            over_share: "connections_per_address",
+        }
+    }
+
+    /// Those that bring mail.
+    pub(crate) fn of_mail(limits: &Limits) -> Self {
+        Self {
+            connections: limits.mail_connections,
+            per_address: limits.mail_connections_per_address,
+            no_room: "mail_connections",
+            over_share: "mail_connections_per_address",
+        }
+    }
+}
 
 /// Counts open connections.
-pub(super) struct Admission {
+pub(crate) struct Admission {
     room: Arc<Semaphore>,
-    connections_max: u32,
-    per_address_max: usize,
+    caps: Caps,
     exempt: Vec<IpNet>,
     /// A std mutex: held for one look-up, never across an await.
     per_address: Mutex<HashMap<IpAddr, usize>>,
@@ -27,7 +58,7 @@ pub(super) struct Admission {
 }
 
 /// One open connection; it is counted until this is dropped.
-pub(super) struct Admitted {
+pub(crate) struct Admitted {
     admission: Arc<Admission>,
     neighbours: Option<IpAddr>,
     _room: OwnedSemaphorePermit,
@@ -35,17 +66,16 @@ pub(super) struct Admitted {
 
 impl Admission {
     /// No connections yet. `lost` is told of each that nobody could have had: it may have been a signal.
-    pub(super) fn new(
-        config: &Config,
+    pub(crate) fn new(
+        caps: Caps,
+        exempt: &[IpNet],
         metrics: Arc<Metrics>,
         lost: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let limits = &config.limits;
         Self {
-            room: Arc::new(Semaphore::new(limits.connections)),
-            connections_max: u32::try_from(limits.connections).unwrap_or(u32::MAX),
-            per_address_max: limits.connections_per_address,
-            exempt: config.trusted_proxies.networks.clone(),
+            room: Arc::new(Semaphore::new(caps.connections)),
+            caps,
+            exempt: exempt.to_vec(),
             per_address: Mutex::default(),
             metrics,
             lost,
@@ -55,7 +85,7 @@ impl Admission {
     /// Room for one more connection of `peer`, or the name of the limit that is reached.
     pub(super) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Result<Admitted, &'static str> {
         let room = Arc::clone(&self.room).try_acquire_owned();
-        let room = room.map_err(|_| self.refused("connections"))?;
+        let room = room.map_err(|_| self.refused(self.caps.no_room))?;
         let counted = peer
             .filter(|peer| !self.is_exempt(*peer))
             .map(neighbourhood);
@@ -65,8 +95,8 @@ impl Admission {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             let count = open.entry(neighbours).or_default();
-            if *count >= self.per_address_max {
-                return Err(self.refused(OVER_SHARE));
+            if *count >= self.caps.per_address {
+                return Err(self.refused(self.caps.over_share));
             }
             *count += 1;
         }
@@ -81,7 +111,7 @@ impl Admission {
     /// Counts a connection that could not be taken.
     pub(super) fn refused(&self, reason: &'static str) -> &'static str {
         // One address over its own share says nothing of whether the others could reach us.
-        if reason != OVER_SHARE {
+        if reason != self.caps.over_share {
             (self.lost)();
         }
         self.metrics
@@ -91,14 +121,20 @@ impl Admission {
         reason
     }
 
+    /// Whether most of the room is taken: who is silent has to leave sooner.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.room.available_permits() < self.caps.connections / 2
+    }
+
     /// Returns when no connection is open.
-    pub(super) async fn drained(&self) {
+    pub(crate) async fn drained(&self) {
+        let all = u32::try_from(self.caps.connections).unwrap_or(u32::MAX);
         // Fails only when the semaphore is closed, which nobody does.
-        let _ = self.room.acquire_many(self.connections_max).await;
+        let _ = self.room.acquire_many(all).await;
     }
 
     /// A reverse proxy brings everybody's connections: they are one address to us.
-    fn is_exempt(&self, peer: IpAddr) -> bool {
+    pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         peer.is_loopback() || self.exempt.iter().any(|network| network.contains(peer))
     }
@@ -127,14 +163,17 @@ impl Drop for Admitted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Database;
 
     fn admission(connections: usize, per_address: usize) -> Arc<Admission> {
-        let mut config = Config::with_database(Database::Sqlite("x".into()));
-        config.limits.connections = connections;
-        config.limits.connections_per_address = per_address;
-        config.trusted_proxies.networks = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(&config, Arc::default(), Box::new(|| {})))
+        let caps = Caps {
+            connections,
+            per_address,
+            no_room: "connections",
+            over_share: "connections_per_address",
+        };
+        let exempt = ["10.0.0.0/8".parse().unwrap()];
+        let admission = Admission::new(caps, &exempt, Arc::default(), Box::new(|| {}));
+        Arc::new(admission)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a peer may have no address")]
@@ -190,6 +229,7 @@ mod tests {
             admission.admit(None).ok().unwrap(),
             admission.admit(None).ok().unwrap(),
         ];
+        assert!(admission.is_crowded());
         assert_eq!(admission.admit(None).err().unwrap(), "connections");
         let refusals = admission
             .metrics
@@ -199,6 +239,7 @@ mod tests {
             });
         assert_eq!(refusals.get(), 1);
         drop(held);
+        assert!(!admission.is_crowded());
         admission.drained().await;
         assert_eq!(admission.metrics.connections.get(), 0);
     }

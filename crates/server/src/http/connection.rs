@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::Shutdown;
+use super::accept::Serves;
 use super::dispatch::App;
 use super::stall::Impatient;
 
@@ -50,9 +51,14 @@ impl Server {
             .half_close(true);
         Self { app, builder }
     }
+}
 
-    /// Serves one connection until it ends.
-    pub(super) async fn serve<S>(&self, stream: S, peer: Option<IpAddr>, mut shutdown: Shutdown)
+impl Serves for Server {
+    const NO_ROOM: &'static [u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
+
+    async fn serve<S>(&self, stream: S, peer: Option<IpAddr>, mut shutdown: Shutdown)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -87,7 +93,7 @@ impl Server {
 }
 
 /// Says that no more comes, and reads what the client still sends until it has understood.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     if stream.shutdown().await.is_err() {
         return;
     }

@@ -17,17 +17,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub(crate) use accept::{Serves, accept};
+pub(crate) use admission::{Admission, Caps};
+pub(crate) use connection::linger;
 pub use dispatch::{App, Client};
 pub use listener::{Bound, bind};
 pub use log::cut_path;
+pub(crate) use stall::Impatient;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
-use admission::Admission;
 
-/// How long requests that are under way may take when the server stops.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long requests and mails that are under way may take when the server stops.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Tells every part of the server that it ends; cheap to clone.
 #[derive(Debug, Clone)]
@@ -74,14 +77,15 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let admission = Arc::new(Admission::new(
-        config,
+        Caps::of_requests(&config.limits),
+        &config.trusted_proxies.networks,
         Arc::clone(&metrics),
         Box::new(move || node.refused()),
     ));
     let server = connection::Server::new(app, config.limits.header_timeout);
     let mut loops = tokio::task::JoinSet::new();
     for listener in listeners {
-        loops.spawn(accept::accept(
+        loops.spawn(accept(
             listener,
             server.clone(),
             Arc::clone(&admission),

@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 /// A stream whose writes fail when the other side takes nothing for a while.
 #[derive(Debug)]
-pub(super) struct Impatient<S> {
+pub(crate) struct Impatient<S> {
     stream: S,
     patience: Duration,
     /// Set while a write waits. Boxed: most connections never need it.
@@ -20,7 +20,7 @@ pub(super) struct Impatient<S> {
 
 impl<S> Impatient<S> {
     /// `stream`, whose other side must take something every `patience`.
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience,

@@ -13,6 +13,9 @@ use crate::budget::{Budget, Held};
 /// How much room the note in the middle may take.
 const NOTE_BYTES_MAX: usize = 64;
 
+/// A text that is there as a whole is read in such pieces, so that little of it is held twice.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// How much of a body is kept, read and waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyLimits {
@@ -25,7 +28,7 @@ pub(super) struct BodyLimits {
 }
 
 /// A body as it came.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SignalBody {
     /// What is kept; `None` where there was no body.
     pub(super) kept: Option<Vec<u8>>,
@@ -107,6 +110,25 @@ where
     // What was cut off may have been just what a rule misses.
     let said = reader.filter(|_| finished).map(|reader| said(reader, of));
     let mut taken = kept.finish(finished, announced);
+    taken.reading = said.map(|said| Box::new(of_wrapper(&mut taken).unwrap_or(said)));
+    taken
+}
+
+/// The same of a text that is there as a whole. It takes as long as the text.
+pub(super) fn whole(text: &[u8], of: BodyOf, kept_bytes: usize, budget: &Budget) -> SignalBody {
+    if text.is_empty() {
+        return SignalBody::default();
+    }
+    let mut kept = Kept::new(kept_bytes, budget);
+    let mut reader = matches!(of, BodyOf::End { .. }).then(Reader::new);
+    for piece in text.chunks(PIECE_BYTES) {
+        if let Some(reader) = &mut reader {
+            reader.push(Stream::Output, piece);
+        }
+        kept.push(piece);
+    }
+    let said = reader.map(|reader| said(reader, of));
+    let mut taken = kept.finish(true, None);
     taken.reading = said.map(|said| Box::new(of_wrapper(&mut taken).unwrap_or(said)));
     taken
 }
@@ -380,6 +402,27 @@ mod tests {
         );
         let reading = read.reading.unwrap();
         assert_eq!(reading.evidence[0].files_total, Some(12));
+    }
+
+    #[tokio::test]
+    async fn a_text_that_is_there_as_a_whole_is_read_as_one_that_comes_in_pieces() {
+        let budget = Budget::new(1_000_000);
+        for length in [1, 900, 20_000, 100_000] {
+            let mut text =
+                b"processed 12 files, 3.000 MiB in 0:01\nsnapshot de13ad41 saved\n".to_vec();
+            text.extend(std::iter::repeat_n(b'x', length));
+            for of in [BodyOf::Note, BodyOf::End { exit_code: Some(3) }] {
+                let limits = BodyLimits {
+                    read_bytes: u64::MAX,
+                    ..LIMITS
+                };
+                let pieces = chunks(text.chunks(100).map(<[u8]>::to_vec).collect());
+                let read = super::read(pieces, of, limits, &budget).await;
+                assert_eq!(whole(&text, of, LIMITS.kept_bytes, &budget), read);
+            }
+        }
+        let none = whole(b"", BodyOf::Note, LIMITS.kept_bytes, &budget);
+        assert_eq!(none, SignalBody::default());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod answer;
 mod body;
 pub mod client;
 pub mod dialect;
+pub mod mail;
 mod query;
 mod text;
 pub mod url;
@@ -109,7 +110,7 @@ impl Ingest {
                 let ingest = self.clone();
                 let arriving = self.node.announce();
                 let task = tokio::spawn(async move {
-                    let of = body_of(&url);
+                    let of = body_of(url.kind, url.exit_code);
                     let mut body = body::read(body, of, ingest.limits, &ingest.bodies).await;
                     if dialect == Dialect::Snitch && client::sends_a_form(&head.headers) {
                         (url, body) = of_form(url, body, ingest.limits.kept_bytes);
@@ -183,11 +184,9 @@ impl Ingest {
     }
 }
 
-fn body_of(url: &SignalUrl) -> BodyOf {
-    match url.kind {
-        SignalKind::Success | SignalKind::Fail => BodyOf::End {
-            exit_code: url.exit_code,
-        },
+fn body_of(kind: SignalKind, exit_code: Option<u8>) -> BodyOf {
+    match kind {
+        SignalKind::Success | SignalKind::Fail => BodyOf::End { exit_code },
         SignalKind::Start | SignalKind::Log => BodyOf::Note,
     }
 }
@@ -246,6 +245,7 @@ fn arrival(
         user_agent: client::user_agent(headers),
         body: body.kept,
         body_bytes: body.bytes,
+        mail: None,
     }
 }
 

@@ -311,6 +311,7 @@ mod tests {
             user_agent: String::new(),
             body: None,
             body_bytes: 0,
+            mail: None,
         };
         (Inbound { arrival, answer }, answered)
     }

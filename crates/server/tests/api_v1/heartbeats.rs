@@ -40,7 +40,7 @@ async fn a_heartbeat_needs_only_a_name() {
         "keywords": null, "channels": "all", "status": "new", "running_since": null,
         "expected_at": made["expected_at"], "deadline": null, "last_signal_at": null,
         "last_success_at": null, "last_run": null, "incident_id": null,
-        "ping_url": format!("{PUBLIC_URL}/api/heartbeat/{id}"), "created_at": made["created_at"],
+        "ping_url": format!("{PUBLIC_URL}/api/heartbeat/{id}"), "ping_email": null, "created_at": made["created_at"],
         "grace_suggestion": null, "problem": null,
     });
     assert_eq!(made, expected);

@@ -76,6 +76,7 @@ async fn a_cut_body_is_marked() {
         user_agent: String::new(),
         body: Some(b"head".to_vec()),
         body_bytes: 1_000,
+        mail: None,
     };
     let record = nightbeat_store::hot::Record {
         arrivals: vec![arrival],

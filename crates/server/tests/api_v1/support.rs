@@ -192,6 +192,7 @@ impl Api {
             source: "192.0.2.7".to_owned(),
             user_agent: "curl/8".to_owned(),
             body_bytes: body.as_ref().map_or(0, |body| body.len() as u64),
+            mail: None,
             body,
             signal,
         };

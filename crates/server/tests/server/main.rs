@@ -22,6 +22,7 @@ mod people;
 mod project_pages;
 mod project_removal;
 mod second_step;
+mod smtp;
 mod support;
 mod surfer;
 mod tenants;

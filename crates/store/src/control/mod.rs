@@ -5,6 +5,7 @@
 //! only: to a stranger it does not exist. Not found is `Ok(None)` or `Ok(false)`.
 
 pub mod accounts;
+pub mod addressed;
 pub mod audit;
 mod chain;
 pub mod channels;

@@ -139,8 +139,7 @@ impl<'t, 'm> Hot<'t, 'm> {
         let Some(loaded) = self.loaded.get(&heartbeat).and_then(Option::as_ref) else {
             return Ok(signal);
         };
-        let body = arrival.body.as_deref();
-        if let Some(meaning) = loaded.settings.meaning(&signal, arrival.method, body) {
+        if let Some(meaning) = loaded.settings.meaning(&signal, arrival.came()) {
             signal.to_mut().taken_for(meaning);
         }
         if !work::is_judged(&loaded.settings, &loaded.state, &signal) {

@@ -3,9 +3,10 @@ use std::time::Duration;
 use nightbeat_domain::{
     Cause, ChannelId, Claim, LastRun, OpenIncident, OpenRun, Outcome, Phase, RunId, State, Status,
 };
-use nightbeat_store::StoreError;
+use nightbeat_store::control::addressed::{self, Addressed};
 use nightbeat_store::control::heartbeats::{self, BySlug, Details, Filter, New};
 use nightbeat_store::control::{Routing, settings};
+use nightbeat_store::{StoreError, Target};
 use uuid::Uuid;
 
 use crate::world::{
@@ -18,6 +19,7 @@ on_each_engine!(
     equal_settings_are_one_row,
     a_stranger_sees_nothing,
     a_slug_names_a_heartbeat_unless_several_share_it,
+    an_address_is_looked_up_before_anything_is_sent_to_it,
     a_strangers_channel_cannot_be_named,
     an_update_needs_the_version_that_it_is_based_on,
     a_removed_heartbeat_is_gone_at_once,
@@ -147,6 +149,27 @@ fn a_slug_names_a_heartbeat_unless_several_share_it(engine: Engine) {
     assert!(matches!(by_slug(), BySlug::One(found) if found.id == id));
     world.heartbeat(2, &named("Backup"));
     assert_eq!(by_slug(), BySlug::Several);
+}
+
+fn an_address_is_looked_up_before_anything_is_sent_to_it(engine: Engine) {
+    let world = World::new(engine);
+    let id = world.heartbeat(1, &named("backup"));
+    let look_up = |target| addressed::look_up(&mut world.sql(), &target).unwrap();
+    let slug = |ping_key: &str, slug: &str| Target::Slug {
+        ping_key: ping_key.to_owned(),
+        slug: slug.to_owned(),
+        create: None,
+    };
+    assert_eq!(look_up(Target::Id(id)), Addressed::One);
+    assert_eq!(look_up(Target::Id(heartbeat_id(2))), Addressed::None);
+    let hers = "ping key of alice";
+    assert_eq!(look_up(slug(hers, "backup")), Addressed::One);
+    assert_eq!(look_up(slug(hers, "other")), Addressed::None);
+    let strangers = "ping key of mallory";
+    assert_eq!(look_up(slug(strangers, "backup")), Addressed::None);
+    assert_eq!(look_up(slug("no key", "backup")), Addressed::None);
+    world.heartbeat(2, &named("Backup"));
+    assert_eq!(look_up(slug(hers, "backup")), Addressed::Several);
 }
 
 fn a_strangers_channel_cannot_be_named(engine: Engine) {

@@ -93,6 +93,7 @@ pub(crate) fn arrival(number: u32, hour: u32) -> Arrival {
         source: "192.0.2.7".to_owned(),
         user_agent: "curl/8.5.0".to_owned(),
         body_bytes: body.len() as u64,
+        mail: None,
         body: Some(body.into_bytes()),
     }
 }

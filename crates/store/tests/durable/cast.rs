@@ -238,6 +238,7 @@ pub(crate) fn arrival(target: Target, kind: SignalKind, at: UnixMicros) -> Arriv
         user_agent: "curl/8.5.0".to_owned(),
         body: None,
         body_bytes: 0,
+        mail: None,
     }
 }
 

@@ -4,7 +4,7 @@ use nightbeat_domain::{Claim, IgnoredBecause, Keywords, Phase, Settings, SignalK
 use nightbeat_store::Recorded::{Broken, Counted, Duplicate, Ignored, Unknown};
 use nightbeat_store::control::{PageRequest, signals};
 use nightbeat_store::hot::Record;
-use nightbeat_store::{Arrival, Result, Watched};
+use nightbeat_store::{Arrival, Mail, Result, Watched};
 
 use crate::cast::{
     ALICE, Engine, HOUR, House, MINUTE, START, batch, due, gap, heartbeat_id, hourly,
@@ -17,6 +17,7 @@ on_each_engine!(
     an_unknown_heartbeat_is_said_so_and_the_others_count,
     where_only_post_counts_other_methods_are_recorded_and_ignored,
     words_in_a_body_say_what_a_signal_means_and_are_what_is_kept_of_it,
+    words_in_a_mail_say_what_it_means_and_its_method_does_not,
     a_gap_that_comes_with_a_judgement_counts_in_it,
     without_a_gap_the_same_silence_is_a_down,
     a_failure_opens_an_incident_and_tells_every_channel,
@@ -181,6 +182,37 @@ async fn words_in_a_body_say_what_a_signal_means_and_are_what_is_kept_of_it(engi
         [Ignored(IgnoredBecause::Keywords)],
         "no body, no word"
     );
+}
+
+async fn words_in_a_mail_say_what_it_means_and_its_method_does_not(engine: Engine) {
+    let house = House::on(engine).await;
+    let keywords = Keywords {
+        success: vec!["done".to_owned()],
+        failure: vec!["ERROR".to_owned()],
+        in_mail_subject: true,
+        ..Keywords::default()
+    };
+    let settings = Settings {
+        keywords: Some(Box::new(keywords)),
+        post_only: true,
+        ..hourly()
+    };
+    let id = house.heartbeat(1, &settings).await;
+    let mail = |subject: &str| Arrival {
+        method: Arrival::BY_MAIL,
+        mail: Some(Box::new(Mail {
+            subject: subject.to_owned(),
+            text: b"done".to_vec(),
+        })),
+        ..success(id, START)
+    };
+    let done = house.record(vec![mail("what")]).await;
+    assert_eq!(done.recorded, [Ignored(IgnoredBecause::Keywords)]);
+    assert_eq!(house.record(vec![mail("done")]).await.recorded, [Counted]);
+    assert_eq!(house.state(id).await.phase, Phase::Up);
+    assert_eq!(house.record(vec![mail("ERROR")]).await.recorded, [Counted]);
+    assert_eq!(house.state(id).await.phase, Phase::Down);
+    assert_eq!(house.count("signal WHERE method = 'MAIL'"), 3);
 }
 
 async fn a_gap_that_comes_with_a_judgement_counts_in_it(engine: Engine) {

@@ -311,6 +311,7 @@ pub(crate) fn signal(number: u32, kind: SignalKind, at: UnixMicros) -> Arrival {
         user_agent: "curl/8.5.0".to_owned(),
         body: None,
         body_bytes: 0,
+        mail: None,
     }
 }
 

@@ -83,6 +83,7 @@ async fn on_sqlite(store: &Store) {
             user_agent: "curl/8.5.0".to_owned(),
             body: Some(b"\xff\0 output".to_vec()),
             body_bytes: 9,
+            mail: None,
         }
     });
     let batch = Record {

@@ -102,6 +102,9 @@ pub(in crate::api) struct Heartbeat {
     /// The URL to signal; `null` for a read-only key.
     #[schema(required)]
     ping_url: Option<String>,
+    /// The address to mail a signal to; `null` for a read-only key, and where no mail is taken.
+    #[schema(required)]
+    ping_email: Option<String>,
     /// When it was created.
     created_at: Time,
 }
@@ -408,6 +411,7 @@ impl Heartbeat {
             last_run: state.last_run.map(LastRunShape::from),
             incident_id: incident.map(|it| IncidentId::derive(*id, it.number).0),
             ping_url: viewer.ping_url(*id),
+            ping_email: viewer.ping_email(*id),
             created_at: found.created_at.into(),
         }
     }

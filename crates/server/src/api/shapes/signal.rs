@@ -32,7 +32,7 @@ pub(in crate::api) struct Signal {
     ignored: Option<Ignored>,
     /// The client's address; empty where it has none.
     source: String,
-    /// GET, HEAD, POST or PUT.
+    /// GET, HEAD, POST or PUT, or MAIL where it came by mail.
     method: String,
     /// The client's name for itself, perhaps cut.
     user_agent: String,

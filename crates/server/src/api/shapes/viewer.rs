@@ -14,6 +14,7 @@ pub(in crate::api) struct Viewer {
     /// When they look.
     pub(super) now: UnixMicros,
     public_url: std::sync::Arc<str>,
+    mail_domain: Option<std::sync::Arc<str>>,
 }
 
 impl Viewer {
@@ -23,6 +24,7 @@ impl Viewer {
             secrets: caller.secrets,
             now: api.now(),
             public_url: api.public_url.clone(),
+            mail_domain: api.mail_domain.clone(),
         }
     }
 
@@ -40,5 +42,11 @@ impl Viewer {
     pub(super) fn ping_url(&self, id: HeartbeatId) -> Option<String> {
         self.secrets
             .then(|| format!("{}/api/heartbeat/{id}", self.public_url))
+    }
+
+    /// The address to which signals are mailed.
+    pub(super) fn ping_email(&self, id: HeartbeatId) -> Option<String> {
+        let domain = self.mail_domain.as_ref().filter(|_| self.secrets)?;
+        Some(format!("{id}@{domain}"))
     }
 }

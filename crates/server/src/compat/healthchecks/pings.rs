@@ -7,6 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use nightbeat_domain::{HeartbeatId, RunId, SignalKind, UnixMicros};
+use nightbeat_store::Arrival;
 use nightbeat_store::control::PageRequest;
 use nightbeat_store::control::signals::{self, Signal};
 use serde_json::{Value, json};
@@ -63,14 +64,15 @@ fn ping(signal: &Signal, duration: Option<Duration>, url: &str, scheme: &str) ->
         SignalKind::Fail => "fail",
         SignalKind::Log => "log",
     };
+    let by_mail = signal.method == Arrival::BY_MAIL;
     let has_body = signal.body_bytes.is_some_and(|bytes| bytes > 0);
     let mut ping = json!({
         "type": kind,
         "date": time::micros(signal.happened_at),
         "n": signal.id,
-        "scheme": scheme,
+        "scheme": if by_mail { "email" } else { scheme },
         "remote_addr": Some(&signal.source).filter(|address| !address.is_empty()),
-        "method": signal.method,
+        "method": if by_mail { "" } else { signal.method.as_str() },
         "ua": signal.user_agent,
         "rid": signal.rid,
         "body_url": has_body.then(|| format!("{url}/{}/body", signal.id)),

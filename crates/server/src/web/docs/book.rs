@@ -58,10 +58,11 @@ macro_rules! chapters {
 }
 
 /// In the order of their use.
-const SOURCES: [(&str, &str); 25] = chapters![
+const SOURCES: [(&str, &str); 26] = chapters![
     "first-hour",
     "pages",
     "signals",
+    "email-signals",
     "compatibility",
     "moving-from-sentry",
     "moving-from-dead-mans-snitch",

@@ -108,6 +108,7 @@ pub(in crate::web) async fn test(
         user_agent: TEST_AGENT.to_owned(),
         body: Some(TEST_BODY.as_bytes().to_vec()),
         body_bytes: TEST_BODY.len() as u64,
+        mail: None,
     };
     match web.node.signal(arrival).await {
         Answer::Stored(_) => {

@@ -242,7 +242,8 @@ fn shown(
             .collect(),
         older: seen.older.map(|cursor| format!("{path}?from={cursor}#log")),
         snippets: if may_change {
-            snippets::for_heartbeat(&web.public_url, &id.to_string())
+            let mail_domain = web.api.mail_domain.as_deref();
+            snippets::for_heartbeat(&web.public_url, &id.to_string(), mail_domain)
         } else {
             Vec::new()
         },

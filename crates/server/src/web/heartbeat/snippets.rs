@@ -125,8 +125,25 @@ spec:
     ),
 ];
 
-/// All of them for the heartbeat with this id on the server at `base`.
-pub(in crate::web) fn for_heartbeat(base: &str, id: &str) -> Vec<Snippet> {
+/// The same for mail; `ADDRESS` stands for the heartbeat's address, `ID` and `DOMAIN` for its parts.
+const BY_MAIL: (&str, &str, &str) = (
+    "E-mail",
+    "For a device or a program that can only send mail. Words in the subject or the text may decide; see the handbook.",
+    r"ADDRESS           it finished well
+ID+start@DOMAIN     it begins
+ID+fail@DOMAIN      it failed
+ID+3@DOMAIN         it ended with exit code 3
+
+# A line at the top of a crontab: what its jobs print is mailed there.
+MAILTO=ID+log@DOMAIN",
+);
+
+/// All of them for the heartbeat with this id on the server at `base`, which takes mail for `mail_domain`.
+pub(in crate::web) fn for_heartbeat(
+    base: &str,
+    id: &str,
+    mail_domain: Option<&str>,
+) -> Vec<Snippet> {
     let url = format!("{base}/api/heartbeat/{id}");
     let made = TEMPLATES.iter().map(|(name, hint, text)| Snippet {
         name,
@@ -136,7 +153,17 @@ pub(in crate::web) fn for_heartbeat(base: &str, id: &str) -> Vec<Snippet> {
             .replace(" ID ", &format!(" {id} "))
             .replace("URL", &url),
     });
-    made.collect()
+    made.chain(mail_domain.map(|domain| by_mail(id, domain)))
+        .collect()
+}
+
+fn by_mail(id: &str, domain: &str) -> Snippet {
+    let (name, hint, text) = BY_MAIL;
+    let text = text
+        .replace("ADDRESS", &format!("{id}@{domain}"))
+        .replace("ID", id)
+        .replace("DOMAIN", domain);
+    Snippet { name, hint, text }
 }
 
 #[cfg(test)]
@@ -146,7 +173,7 @@ mod tests {
     #[test]
     fn each_snippet_has_the_real_url_and_no_placeholder() {
         let id = "4c1e8a52-09d3-4b7e-8f6a-1d2c3b4a5968";
-        let all = for_heartbeat("https://beats.example.org", id);
+        let all = for_heartbeat("https://beats.example.org", id, None);
         assert_eq!(all.len(), TEMPLATES.len());
         for snippet in all {
             assert!(
@@ -159,5 +186,11 @@ mod tests {
                 assert!(!snippet.text.contains(placeholder), "{}", snippet.name);
             }
         }
+        let all = for_heartbeat("https://beats.example.org", id, Some("mail.example.org"));
+        assert_eq!(all.len(), TEMPLATES.len() + 1);
+        let by_mail = &all[TEMPLATES.len()].text;
+        assert!(by_mail.starts_with(&format!("{id}@mail.example.org ")));
+        assert!(by_mail.contains(&format!("\nMAILTO={id}+log@mail.example.org")));
+        assert!(!by_mail.contains("ID") && !by_mail.contains("DOMAIN"));
     }
 }
