@@ -40,11 +40,13 @@ impl Ingest {
         let arrivals = to.iter().map(|address| {
             let of = body_of(address.kind, address.exit_code);
             let known = bodies.iter().find(|(known, _)| *known == of);
-            let body = known.map(|(_, body)| body.clone()).unwrap_or_else(|| {
+            let body = if let Some((_, body)) = known {
+                body.clone()
+            } else {
                 let body = self.body_of_mail(letter, of);
                 bodies.push((of, body.clone()));
                 body
-            });
+            };
             self.arrival_of(letter, address, sender, body)
         });
         arrivals.collect()
