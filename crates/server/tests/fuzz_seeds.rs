@@ -29,14 +29,14 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn signal_urls() {
     replay("signal_url", |bytes| {
-        signal_url::check(&String::from_utf8_lossy(bytes))
+        signal_url::check(&String::from_utf8_lossy(bytes));
     });
 }
 
 #[test]
 fn configurations() {
     replay("config", |bytes| {
-        config::check(&String::from_utf8_lossy(bytes))
+        config::check(&String::from_utf8_lossy(bytes));
     });
 }
 

@@ -183,6 +183,8 @@ async fn tell(story: &Story) {
             _ => panic!("{line:?}"),
         }
     }
+    // Who still listens is waited for.
+    drop(talk);
     let mut told: Vec<&str> = Vec::new();
     let signals = nightbeat.signals(id).await;
     // The first one created it.
