@@ -162,10 +162,10 @@ fn an_address_is_looked_up_before_anything_is_sent_to_it(engine: Engine) {
     };
     assert_eq!(look_up(Target::Id(id)), Addressed::One);
     assert_eq!(look_up(Target::Id(heartbeat_id(2))), Addressed::None);
-    let hers = "ping key of alice";
+    let hers = "ping key of Alice";
     assert_eq!(look_up(slug(hers, "backup")), Addressed::One);
     assert_eq!(look_up(slug(hers, "other")), Addressed::None);
-    let strangers = "ping key of mallory";
+    let strangers = "ping key of Mallory";
     assert_eq!(look_up(slug(strangers, "backup")), Addressed::None);
     assert_eq!(look_up(slug("no key", "backup")), Addressed::None);
     world.heartbeat(2, &named("Backup"));
