@@ -125,7 +125,8 @@ mod tests {
             ("-9223372036854775808", "n is too small"),
             ("18446744073709551615", "n is too large"),
             ("18446744073709551616", "n is not a number"),
-            ("1e3", "n is not a number"),
+            ("1e4", "n is too large"),
+            ("1.5", "n is not a number"),
             ("\"1\"", "n is not a number"),
         ] {
             let given = fields(&format!("{{\"n\": {text}}}")).await.unwrap();
