@@ -62,7 +62,7 @@ test("every page is accessible and fits, on a desk and on a phone", async (t) =>
     incidents: `${project}/incidents`, channels: `${project}/channels`, channel: `${project}/channels/${id}`,
     maintenance: `${project}/maintenance`, settings: `${project}/settings`,
     keys: `${project}/settings/keys`, log: `${project}/settings/log`, members: `${project}/settings/members`,
-    "project-delete": `${project}/settings/delete`, profile: "/profile", account: "/profile/account", docs: "/docs", "docs-signals": "/docs/signals", nowhere: "/nowhere",
+    "project-delete": `${project}/settings/delete`, profile: "/profile", account: "/profile/account", reports: "/profile/reports", docs: "/docs", "docs-signals": "/docs/signals", nowhere: "/nowhere",
   };
   const cookies = await desk.context().cookies();
   const phone = await browser.person({ phone: true });

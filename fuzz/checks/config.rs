@@ -108,6 +108,7 @@ fn within_bounds(config: &Config) {
     let mail_in = &config.mail_in;
     assert_eq!(mail_in.certificate.is_some(), mail_in.key.is_some());
     assert!(mail_in.listen.is_empty() || !config.mail_domains().is_empty());
+    assert_ne!(limits.api_requests_per_minute, Some(0));
     let smtp = &config.smtp;
     assert!(smtp.host.is_none() || (smtp.tls.is_some() && smtp.from.is_some()));
     assert_ne!(smtp.port, Some(0));

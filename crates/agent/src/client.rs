@@ -22,6 +22,11 @@ const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How many items are asked for at once.
 const PAGE_ITEMS: usize = 100;
 
+/// How often a request is sent again that came too soon: a key has so many a minute.
+const WAITS_MAX: u32 = 10;
+/// A server that wants a longer pause is not waited for: the person is told.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// The header that carries the key. Not `Authorization`, which a reverse proxy may want for itself.
 const KEY_HEADER: &str = "x-api-key";
 
@@ -177,7 +182,28 @@ impl Client {
         Ok(url)
     }
 
+    /// Sends a request; again, where the server says that too many came at once. Such a one was not carried out.
     async fn request(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let mut waits = 0;
+        loop {
+            let answer = self.request_once(method.clone(), url.clone(), body).await;
+            let Some(wait) = answer.as_ref().err().and_then(pause) else {
+                return answer;
+            };
+            if waits == WAITS_MAX {
+                return answer;
+            }
+            waits += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn request_once(
         &self,
         method: Method,
         url: Url,
@@ -210,6 +236,16 @@ impl Client {
         }
         judge(server, &response, bytes)
     }
+}
+
+/// How long to wait before a request is sent again that came too soon; `None`: it was answered.
+fn pause(error: &ClientError) -> Option<Duration> {
+    let ClientError::Refused(problem) = error else {
+        return None;
+    };
+    let too_many = problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
+    let wait = Duration::from_secs(problem.retry_after.filter(|_| too_many)?);
+    (wait <= WAIT_MAX).then_some(wait)
 }
 
 /// Sorts an answer into success and the kinds of no.
@@ -311,6 +347,21 @@ mod tests {
     fn a_key_is_not_shown_in_debug_output() {
         let client = Client::new("http://h", "secret-key").unwrap();
         assert!(!format!("{client:?}").contains("secret-key"));
+    }
+
+    #[test]
+    fn only_who_came_too_soon_comes_again_and_not_after_long() {
+        let wait = |status, retry_after| {
+            let body = br#"{"detail":"600 requests a minute may come with this key"}"#;
+            let problem = problem(status, body, retry_after).unwrap();
+            pause(&ClientError::Refused(problem))
+        };
+        let soon = Some(Duration::from_secs(2));
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, Some(2)), soon);
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, Some(61)), None);
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, None), None);
+        // It may have been carried out.
+        assert_eq!(wait(StatusCode::SERVICE_UNAVAILABLE, Some(2)), None);
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl Deadline {
         }
     }
 
+    /// As long again, from now.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::after(self.total)
+    }
+
     /// Runs one step; `failing` says what did not happen if the time is over first.
     pub(crate) async fn within<F: Future>(
         &self,

@@ -18,6 +18,7 @@ mod http;
 mod kind;
 mod kind_file;
 mod mail;
+mod mail_report;
 mod net;
 mod notifier;
 mod pace;
@@ -35,12 +36,13 @@ pub use catalogue::{Catalogue, CatalogueError, FieldError};
 pub use client::ClientError;
 pub use kind::{Field, FieldType, Kind};
 pub use mail::{MailerError, SmtpSettings, SmtpTls};
+pub use mail_report::{ChannelTrouble, IncidentsOf, MailReport, ProjectReport, RunCounts, Trouble};
 pub use net::{IpNet, IpNetError};
 pub use notifier::{Notifier, NotifierError, Outgoing, SendError, Sent};
 pub use payload::Event;
 pub use render::{incident_text, text};
 pub use report::{Reporter, ReporterError};
-pub use text::{Paragraph, Text};
+pub use text::{Link, Paragraph, Text};
 pub use tls::install_crypto_provider;
 
 /// What a channel is told.
@@ -67,6 +69,26 @@ pub struct Letter {
     pub to: String,
     /// What it says. Its link may be a secret, which is then the reader's alone.
     pub text: Text,
+}
+
+/// A letter of those that a person gets again and again until they end it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegularLetter {
+    /// The letter.
+    pub letter: Letter,
+    /// Where its reader, or their mail program, ends such letters (RFC 8058).
+    pub unsubscribe: String,
+}
+
+/// What became of a letter that must not arrive twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentOnce {
+    /// The mail server took it.
+    Taken,
+    /// It was not to be sent any more: the mail server has nothing.
+    Withheld,
+    /// The mail server may have taken it, or not; why nobody knows.
+    InDoubt(String),
 }
 
 /// What a [`Message`] tells.

@@ -23,6 +23,8 @@ use crate::notifier::{SendError, Sent};
 use crate::tls::Roots;
 use crate::{Content, Letter, Message, Text, render};
 
+mod once;
+
 /// The mail server, as the operator configures it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmtpSettings {
@@ -104,6 +106,8 @@ pub enum MailerError {
 const HALF_DELIVERED_KEPT: usize = 1_000;
 /// How long to wait for the answer to QUIT: the mail is already accepted.
 const QUIT_WAIT: Duration = Duration::from_millis(500);
+/// The step that cannot be taken back.
+const CONTENT: &str = "the mail itself";
 /// In the order of preference.
 const MECHANISMS: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
 
@@ -127,6 +131,8 @@ struct Envelope {
     sent_at: UnixMicros,
     /// The conversation that it belongs to.
     thread: Option<String>,
+    /// Where its reader ends such mails.
+    unsubscribe: Option<String>,
 }
 
 /// What became of one mail to several recipients.
@@ -206,25 +212,14 @@ impl Mailer {
                 detail: format!("{} accepted: {answer}", self.host),
             });
         }
+        let error = self.refused(&outcome);
         self.remember(message.delivery_id, outcome.accepted);
-        Err(SendError::failed(format!(
-            "{} refused {}",
-            self.host,
-            outcome.refused.join("; ")
-        )))
+        Err(error)
     }
 
     /// Sends a letter to its one recipient.
     pub(crate) async fn post(&self, letter: &Letter, deadline: &Deadline) -> Result<(), SendError> {
-        let bad = |_| SendError::refused(format!("{:?} is no e-mail address", letter.to));
-        let to: Address = letter.to.trim().parse().map_err(bad)?;
-        let envelope = Envelope {
-            id: letter.id.to_string(),
-            sent_at: letter.sent_at,
-            thread: None,
-        };
-        let mail = self.write(std::slice::from_ref(&to), &envelope, &letter.text);
-        let mail = mail.map_err(SendError::refused)?;
+        let (to, mail) = self.written(letter, None)?;
         let mut connection = self.connect(deadline).await?;
         let (outcome, _) = self
             .transact(&mut connection, vec![to], &mail, deadline)
@@ -234,11 +229,30 @@ impl Mailer {
         if outcome.refused.is_empty() {
             return Ok(());
         }
+        Err(self.refused(&outcome))
+    }
+
+    /// A letter's recipient, and what is sent to them.
+    fn written(
+        &self,
+        letter: &Letter,
+        unsubscribe: Option<&str>,
+    ) -> Result<(Address, Vec<u8>), SendError> {
+        let bad = |_| SendError::refused(format!("{:?} is no e-mail address", letter.to));
+        let to: Address = letter.to.trim().parse().map_err(bad)?;
+        let envelope = Envelope {
+            id: letter.id.to_string(),
+            sent_at: letter.sent_at,
+            thread: None,
+            unsubscribe: unsubscribe.map(str::to_owned),
+        };
+        let mail = self.write(std::slice::from_ref(&to), &envelope, &letter.text);
+        Ok((to, mail.map_err(SendError::refused)?))
+    }
+
+    fn refused(&self, outcome: &Outcome) -> SendError {
         let refused = outcome.refused.join("; ");
-        Err(SendError::failed(format!(
-            "{} refused {refused}",
-            self.host
-        )))
+        SendError::failed(format!("{} refused {refused}", self.host))
     }
 
     /// Up to the point where mails can be handed over.
@@ -276,8 +290,7 @@ impl Mailer {
         Ok(connection)
     }
 
-    /// One mail transaction (RFC 5321, section 3.3). A recipient who is refused does not keep the mail
-    /// from the others.
+    /// One mail transaction (RFC 5321, section 3.3).
     async fn transact(
         &self,
         connection: &mut AsyncSmtpConnection,
@@ -285,6 +298,28 @@ impl Mailer {
         mail: &[u8],
         deadline: &Deadline,
     ) -> Result<(Outcome, String), SendError> {
+        let outcome = self.offer(connection, to, deadline).await?;
+        if outcome.accepted.is_empty() {
+            return Ok((outcome, String::new()));
+        }
+        let answer = self
+            .step(CONTENT, deadline, connection.message(mail))
+            .await?;
+        let lines: Vec<&str> = answer.message().collect();
+        Ok((
+            outcome,
+            clean_line(&format!("{} {}", answer.code(), lines.join(" ")), None),
+        ))
+    }
+
+    /// Its beginning, up to the point where the server waits for the mail itself, where it accepts any
+    /// recipient. One who is refused does not keep the mail from the others.
+    async fn offer(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        to: Vec<Address>,
+        deadline: &Deadline,
+    ) -> Result<Outcome, SendError> {
         let from = Mail::new(Some(self.from.email.clone()), Vec::new());
         self.step("MAIL FROM", deadline, connection.command(from))
             .await?;
@@ -300,19 +335,11 @@ impl Mailer {
                 Err(error) => return Err(self.failed("RCPT TO", &error)),
             }
         }
-        if outcome.accepted.is_empty() {
-            return Ok((outcome, String::new()));
+        if !outcome.accepted.is_empty() {
+            self.step("DATA", deadline, connection.command(Data))
+                .await?;
         }
-        self.step("DATA", deadline, connection.command(Data))
-            .await?;
-        let answer = self
-            .step("the mail itself", deadline, connection.message(mail))
-            .await?;
-        let lines: Vec<&str> = answer.message().collect();
-        Ok((
-            outcome,
-            clean_line(&format!("{} {}", answer.code(), lines.join(" ")), None),
-        ))
+        Ok(outcome)
     }
 
     async fn step<T>(
@@ -336,6 +363,7 @@ impl Mailer {
             id: message.delivery_id.to_string(),
             sent_at: message.sent_at,
             thread: thread(message),
+            unsubscribe: None,
         };
         self.write(to, &envelope, &render::text(message))
     }
@@ -359,6 +387,14 @@ impl Mailer {
         if let Some(thread) = &envelope.thread {
             let id = format!("<{thread}@{domain}>");
             builder = builder.references(id.clone()).in_reply_to(id);
+        }
+        if let Some(url) = &envelope.unsubscribe {
+            builder = builder.raw_header(header("List-Unsubscribe", &format!("<{url}>")));
+            // RFC 8058: one click, of the mail program. Only over TLS.
+            if url.starts_with("https://") {
+                let one_click = "List-Unsubscribe=One-Click";
+                builder = builder.raw_header(header("List-Unsubscribe-Post", one_click));
+            }
         }
         let parts = MultiPart::alternative_plain_html(text.plain(None), text.html());
         let mail = builder

@@ -17,7 +17,7 @@ use crate::net::IpNet;
 use crate::pace::Pace;
 use crate::template::{Escape, Template};
 use crate::tls::{Roots, install_crypto_provider};
-use crate::{Letter, Message};
+use crate::{Letter, Message, RegularLetter, SentOnce};
 
 /// What may be dialled, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +199,23 @@ impl Notifier {
         let deadline = Deadline::after(self.timeout);
         let sending = Box::pin(mailer.post(letter, &deadline));
         deadline.within("it was not delivered", sending).await?
+    }
+
+    /// Sends a letter that must not arrive twice. `hand_over` is awaited once, at the last moment at which the
+    /// mail server has nothing yet, and says whether to go on: an error means for certain that the letter was
+    /// not taken, also after that. What comes before `hand_over` is within the configured time, and what comes
+    /// after it.
+    pub async fn mail_once(
+        &self,
+        letter: &RegularLetter,
+        hand_over: impl Future<Output = bool> + Send,
+    ) -> Result<SentOnce, SendError> {
+        let Some(mailer) = &self.mailer else {
+            return Err(SendError::refused(NO_MAILER));
+        };
+        let deadline = Deadline::after(self.timeout);
+        // No limit round all of it: whoever is cut off in the middle does not know what was handed over.
+        Box::pin(mailer.post_once(letter, hand_over, &deadline)).await
     }
 
     /// Sends any request through the guarded client, once, within the configured time; its answer, cut after

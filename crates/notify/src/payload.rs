@@ -1,6 +1,6 @@
 //! What a machine is told: a message as JSON values, for bodies and for placeholders.
 
-use nightbeat_domain::{AlertKind, AlertSnapshot, Status, UnixMicros};
+use nightbeat_domain::{AlertKind, AlertSnapshot, ProjectId, Status, UnixMicros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -132,8 +132,13 @@ pub(crate) fn values(message: &Message, text_bytes_max: Option<usize>) -> Value 
 /// phones would keep.
 pub(crate) fn page_url(snapshot: &AlertSnapshot, base_url: &str) -> String {
     let facts = &snapshot.heartbeat;
-    let slug = percent_encode(&facts.slug);
-    format!("{base_url}/projects/{}/heartbeats/{slug}", facts.project_id)
+    heartbeat_url(base_url, facts.project_id, &facts.slug)
+}
+
+/// The page of the heartbeat with this slug.
+pub(crate) fn heartbeat_url(base_url: &str, project: ProjectId, slug: &str) -> String {
+    let slug = percent_encode(slug);
+    format!("{base_url}/projects/{project}/heartbeats/{slug}")
 }
 
 /// RFC 3339 in UTC, with a fraction where there is one.

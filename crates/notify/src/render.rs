@@ -368,7 +368,8 @@ fn held_for(alert: &Alert) -> Option<String> {
     })
 }
 
-fn cause(cause: Cause) -> &'static str {
+/// Why an incident opened, in a word or two.
+pub(crate) fn cause(cause: Cause) -> &'static str {
     match cause {
         Cause::Missed => "missed",
         Cause::Overran => "ran too long",

@@ -24,6 +24,19 @@ pub enum Paragraph {
     List(Vec<String>),
     /// Lines of a job's output.
     Output(Vec<String>),
+    /// What the next paragraphs are about, and its page.
+    Heading(Link),
+    /// Points of a list, each with its page.
+    Links(Vec<Link>),
+}
+
+/// A text that leads somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What it says, in one line.
+    pub text: String,
+    /// A page, never a signal URL.
+    pub url: String,
 }
 
 impl Text {
@@ -49,14 +62,7 @@ impl Text {
         for paragraph in &self.paragraphs {
             paragraph.write_html(&mut body);
         }
-        let link = escape_html(&self.link);
-        // Only a web address becomes a link: `base_url` is the operator's, but never a script's.
-        let web = self.link.starts_with("https://") || self.link.starts_with("http://");
-        let link = if web {
-            format!("<a href=\"{link}\">{link}</a>")
-        } else {
-            link
-        };
+        let link = linked(&self.link, &self.link);
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
              <body style=\"font-family:sans-serif;line-height:1.4\">\n{body}<p>{link}</p>\n</body></html>\n"
@@ -75,6 +81,17 @@ impl Paragraph {
             Self::Output(lines) => {
                 let lines: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
                 lines.join("\n")
+            }
+            Self::Heading(link) => {
+                let under = "-".repeat(link.text.chars().count());
+                format!("{}\n{under}\n{}", link.text, link.url)
+            }
+            Self::Links(points) => {
+                let points: Vec<String> = points
+                    .iter()
+                    .map(|point| format!("- {}\n  {}", point.text, point.url))
+                    .collect();
+                points.join("\n")
             }
         }
     }
@@ -95,7 +112,29 @@ impl Paragraph {
                     escape_html(&lines.join("\n"))
                 )
             }
+            Self::Heading(link) => {
+                let style = "font-size:1.1em;margin-bottom:4px";
+                let text = linked(&link.url, &link.text);
+                writeln!(html, "<h3 style=\"{style}\">{text}</h3>")
+            }
+            Self::Links(points) => {
+                let points: Vec<String> = points
+                    .iter()
+                    .map(|point| linked(&point.url, &point.text))
+                    .collect();
+                writeln!(html, "<ul><li>{}</li></ul>", points.join("</li><li>"))
+            }
         };
+    }
+}
+
+/// A link as HTML. Only a web address becomes one: `base_url` is the operator's, but never a script's.
+fn linked(url: &str, text: &str) -> String {
+    let text = escape_html(text);
+    if url.starts_with("https://") || url.starts_with("http://") {
+        format!("<a href=\"{}\">{text}</a>", escape_html(url))
+    } else {
+        text
     }
 }
 
@@ -146,6 +185,32 @@ mod tests {
     #[test]
     fn html_escapes_everything() {
         insta::assert_snapshot!(text(2).html());
+    }
+
+    #[test]
+    fn headings_and_points_lead_to_their_pages() {
+        let link = |text: &str, url: &str| Link {
+            text: text.to_owned(),
+            url: url.to_owned(),
+        };
+        let text = Text {
+            title: "report".to_owned(),
+            paragraphs: vec![
+                Paragraph::Heading(link("A & B", "https://h.example/a?b&c")),
+                Paragraph::Links(vec![link("<one>", "javascript:alert(1)")]),
+            ],
+            link: "https://h.example/".to_owned(),
+        };
+        assert_eq!(
+            text.plain(None),
+            "A & B\n-----\nhttps://h.example/a?b&c\n\n- <one>\n  javascript:alert(1)\n\nhttps://h.example/"
+        );
+        let html = text.html();
+        assert!(
+            html.contains("<a href=\"https://h.example/a?b&amp;c\">A &amp; B</a></h3>"),
+            "{html}"
+        );
+        assert!(html.contains("<ul><li>&lt;one&gt;</li></ul>"), "{html}");
     }
 
     #[test]

@@ -38,6 +38,14 @@ impl Clock {
         }
     }
 
+    /// A person's zone.
+    pub(crate) fn in_zone(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            with_seconds: false,
+        }
+    }
+
     /// The same zone, with or without seconds.
     pub(crate) fn with_seconds(&self, with_seconds: bool) -> Self {
         Self {

@@ -15,6 +15,8 @@ pub mod ingest;
 pub mod metrics;
 pub mod node;
 pub mod random;
+mod rate;
+mod reports;
 mod router;
 mod serve;
 pub mod smtp;

@@ -20,6 +20,13 @@ pub struct OutcomeLabel {
     pub outcome: &'static str,
 }
 
+/// What became of a report by mail.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReportLabel {
+    /// `sent`, `in_doubt` (it may have arrived, and is not sent again), `failed` (one try) or `given_up`.
+    pub outcome: &'static str,
+}
+
 /// In which state deliveries are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StateLabel {
@@ -74,6 +81,8 @@ pub struct Metrics {
     pub watcher_lag_seconds: SecondsGauge,
     /// Deliveries by state.
     pub deliveries: Family<StateLabel, Gauge>,
+    /// Reports by mail, by what became of them.
+    pub reports: Family<ReportLabel, Counter>,
     /// The size of SQLite's write-ahead log.
     pub wal_bytes: Gauge,
     /// Gaps recorded, by kind.
@@ -108,6 +117,7 @@ impl Default for Metrics {
             broken_heartbeats: Gauge::default(),
             watcher_lag_seconds: SecondsGauge::default(),
             deliveries: Family::default(),
+            reports: Family::default(),
             wal_bytes: Gauge::default(),
             gaps: Family::default(),
             gap_seconds: SecondsCounter::default(),
@@ -176,6 +186,11 @@ impl Metrics {
             self.watcher_lag_seconds.clone(),
         );
         registry.register("deliveries", "Deliveries by state", self.deliveries.clone());
+        registry.register(
+            "reports",
+            "Reports by mail, by what became of them",
+            self.reports.clone(),
+        );
         registry.register_with_unit(
             "wal",
             "Size of SQLite's write-ahead log",

@@ -20,6 +20,7 @@ use crate::http::Shutdown;
 use crate::ingest::Ingest;
 use crate::metrics::{Metrics, RequestLabel};
 use crate::node::NodeHandle;
+use crate::reports::Reports;
 use crate::web::{Setup, Web};
 
 /// What handlers work with.
@@ -41,6 +42,8 @@ pub(crate) struct RouterParts {
     pub(crate) metrics: Arc<Metrics>,
     /// The OpenID Connect provider that people sign in at.
     pub(crate) provider: Option<Arc<Provider>>,
+    /// What sends reports by mail.
+    pub(crate) reports: Reports,
     /// The one-time setup link.
     pub(crate) setup: Arc<Setup>,
     /// Says when the server begins to stop: it is not ready any more.
@@ -56,7 +59,8 @@ pub(crate) fn router(config: &Config, parts: RouterParts) -> Router {
         Arc::clone(&parts.catalogue),
         Arc::clone(&parts.notifier),
         Arc::clone(&parts.public_url),
-    );
+    )
+    .with_rate(config.limits.api_requests_per_minute);
     let mail_domain = config.shown_mail_domain();
     let state = state.with_mail_domain(mail_domain.map(|domain| domain.to_string().into()));
     let roles = config.roles;

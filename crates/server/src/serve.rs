@@ -23,6 +23,7 @@ use crate::http::{self, App, Bound, Shutdown, ShutdownSwitch};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::node::{Identity, Node, NodeHandle, Parts};
+use crate::reports::Reports;
 use crate::router::{self, RouterParts};
 use crate::smtp::{self, MailServer};
 use crate::web::Setup;
@@ -131,6 +132,13 @@ impl Server {
             },
         )?;
         let mail_addresses = mail.as_ref().map_or_else(Vec::new, MailServer::addresses);
+        let reports = Reports::new(
+            store.clone(),
+            handle.clone(),
+            Arc::clone(&notifier),
+            Arc::clone(&public_url),
+            Arc::clone(&metrics),
+        );
         let router = router::router(
             &config,
             RouterParts {
@@ -139,6 +147,7 @@ impl Server {
                 catalogue,
                 notifier,
                 provider: provider.map(Arc::new),
+                reports: reports.clone(),
                 public_url,
                 ingest: ingest.clone(),
                 metrics: Arc::clone(&metrics),
@@ -148,6 +157,9 @@ impl Server {
         );
         let app = Arc::new(App::new(&config, ingest, router));
         housekeeping::start(&config, &store, &handle, &metrics, &shutdown)?;
+        if config.roles.deliver {
+            reports.start(&shutdown);
+        }
         if !is_there && config.roles.web {
             let (store, config) = (store.clone(), config.clone());
             tokio::spawn(open_setup_later(store, setup, config, shutdown.clone()));

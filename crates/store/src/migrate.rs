@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     Migration {
         version: 1,
         name: "first",
@@ -77,6 +77,11 @@ const MIGRATIONS: [Migration; 11] = [
         version: 11,
         name: "confirmed_addresses",
         sql: include_str!("migrations/0011_confirmed_addresses.sql"),
+    },
+    Migration {
+        version: 12,
+        name: "reports",
+        sql: include_str!("migrations/0012_reports.sql"),
     },
 ];
 

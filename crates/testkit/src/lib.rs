@@ -2,7 +2,7 @@
 //!
 //! - [`Binary`]: the server as a process of its own, which can be stopped, killed and told what time it is
 //! - [`Admin`]: what a person does with it, through its API
-//! - [`Receiver`]: where alerts arrive; it can misbehave at every step
+//! - [`Receiver`]: where alerts arrive; it can misbehave at every step. [`MailServer`]: the same for mails
 //! - [`Load`]: many jobs that signal at once, and what each of them was answered
 //! - [`postgres`]: real PostgreSQL servers; [`proxy`]: what happens to connections on their way to them
 //! - [`SmallDisk`], [`RealCron`]: parts of a real machine, for tests that run as root
@@ -23,6 +23,7 @@ mod cron;
 mod disk;
 pub mod http;
 mod load;
+mod mail;
 pub mod oidc;
 pub mod postgres;
 pub mod proxy;
@@ -36,6 +37,7 @@ pub use clock::{TestClock, wall_now};
 pub use cron::RealCron;
 pub use disk::{SmallDisk, is_root};
 pub use load::{Load, Outcome};
+pub use mail::{Mail, MailServer, SmtpStep};
 pub use random::Random;
 pub use receiver::{Behaviour, Received, Receiver};
 pub use wait::{HANGING, until};

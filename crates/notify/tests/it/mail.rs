@@ -6,7 +6,7 @@ use nightbeat_notify::{Notifier, NotifierError, Outgoing, SmtpSettings, SmtpTls}
 use crate::cast::{
     HEARTBEAT, at, catalogue, fields, guarded, incident, mailing, missed, one, test_message,
 };
-use crate::smtp_server::{Mail, Server};
+use crate::smtp_server::{Mail, Server, settings};
 
 fn header<'a>(mail: &'a Mail, name: &str) -> Option<&'a str> {
     let (head, _) = mail.content.split_once("\n\n").unwrap();
@@ -22,7 +22,7 @@ async fn a_mail_has_all_its_headers_and_both_forms() {
     let mut snapshot = missed();
     snapshot.output_tail = Some("a < b & c\n".to_owned());
     let alert = one(snapshot);
-    let sent = mailing(server.settings())
+    let sent = mailing(settings(&server))
         .send("email", &to, &alert)
         .await
         .unwrap();
@@ -68,7 +68,7 @@ async fn a_mail_has_all_its_headers_and_both_forms() {
 async fn mails_about_one_incident_are_one_conversation() {
     let server = Server::start().await;
     let to = fields(&[("to", "me@example.org")]);
-    let notifier = mailing(server.settings());
+    let notifier = mailing(settings(&server));
     notifier.send("email", &to, &one(missed())).await.unwrap();
     let mut up = missed();
     up.alert.kind = AlertKind::Up;
@@ -92,7 +92,7 @@ async fn a_name_cannot_add_a_header() {
     let to = fields(&[("to", "me@example.org")]);
     let mut snapshot = missed();
     snapshot.heartbeat.name = "x\r\nBcc: all@example.org\r\n\r\nnew body".to_owned();
-    mailing(server.settings())
+    mailing(settings(&server))
         .send("email", &to, &one(snapshot))
         .await
         .unwrap();
@@ -111,7 +111,7 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_the_others() {
     server.refuse("gone@example.org", "550 5.1.1 no such user");
     server.refuse("busy@example.org", "451 4.7.1 try again later");
     let to = fields(&[("to", "gone@example.org me@example.org busy@example.org")]);
-    let notifier = mailing(server.settings());
+    let notifier = mailing(settings(&server));
     let alert = one(missed());
     let error = notifier.send("email", &to, &alert).await.unwrap_err();
     assert!(!error.refused);
@@ -141,7 +141,7 @@ async fn when_everybody_is_refused_nothing_is_sent() {
     let server = Server::start().await;
     server.refuse("gone@example.org", "550 5.1.1 no such user");
     let to = fields(&[("to", "gone@example.org")]);
-    let error = mailing(server.settings())
+    let error = mailing(settings(&server))
         .send("email", &to, &one(missed()))
         .await
         .unwrap_err();
@@ -156,7 +156,7 @@ async fn the_password_is_used_and_not_told() {
     let with = |password: &str| SmtpSettings {
         username: Some("user".to_owned()),
         password: Some(password.to_owned()),
-        ..server.settings()
+        ..settings(&server)
     };
     let to = fields(&[("to", "me@example.org")]);
     let notifier = mailing(with("secret-password"));
@@ -179,7 +179,7 @@ async fn without_starttls_nothing_is_sent_in_the_clear() {
     let server = Server::start().await;
     let settings = SmtpSettings {
         tls: SmtpTls::Starttls,
-        ..server.settings()
+        ..settings(&server)
     };
     let to = fields(&[("to", "me@example.org")]);
     let error = mailing(settings)
@@ -209,7 +209,7 @@ async fn without_a_mail_server_the_refusal_says_what_to_set() {
 #[tokio::test]
 async fn wrong_settings_are_named() {
     let server = Server::start().await;
-    let good = server.settings();
+    let good = settings(&server);
     for (settings, hint) in [
         (
             SmtpSettings {

@@ -6,6 +6,7 @@ mod catalogue;
 mod guard;
 mod http_receiver;
 mod mail;
+mod mail_reports;
 mod own_kinds;
 mod smtp_server;
 mod stuck;

@@ -4,7 +4,7 @@ use nightbeat_notify::{SmtpSettings, SmtpTls};
 
 use crate::cast::{fields, impatient, missed, one};
 use crate::http_receiver::{Behaviour, Receiver};
-use crate::smtp_server::{Server, SmtpStep};
+use crate::smtp_server::{Server, SmtpStep, settings};
 
 async fn stuck_at(behaviour: Behaviour) -> String {
     let receiver = Receiver::start(behaviour).await;
@@ -56,7 +56,7 @@ async fn a_mail_server_that_stops_anywhere_ends_the_attempt() {
         (SmtpStep::Content, "the mail itself"),
     ] {
         let server = Server::stuck_at(step).await;
-        let notifier = impatient(Some(server.settings()));
+        let notifier = impatient(Some(settings(&server)));
         let to = fields(&[("to", "me@example.org")]);
         let error = notifier
             .send("email", &to, &one(missed()))
@@ -72,7 +72,7 @@ async fn a_mail_server_that_stops_anywhere_ends_the_attempt() {
 #[tokio::test]
 async fn a_mail_server_that_stops_after_accepting_has_accepted() {
     let server = Server::stuck_at(SmtpStep::Quit).await;
-    let notifier = crate::cast::mailing(server.settings());
+    let notifier = crate::cast::mailing(settings(&server));
     let to = fields(&[("to", "me@example.org")]);
     notifier.send("email", &to, &one(missed())).await.unwrap();
     assert_eq!(server.mails().len(), 1);
@@ -92,7 +92,7 @@ async fn a_receiver_that_is_silent_to_tls_ends_the_attempt() {
     let smtp = SmtpSettings {
         port: Some(receiver.port),
         tls: SmtpTls::Implicit,
-        ..Server::start().await.settings()
+        ..crate::smtp_server::settings(&Server::start().await)
     };
     let to = fields(&[("to", "me@example.org")]);
     let error = impatient(Some(smtp))

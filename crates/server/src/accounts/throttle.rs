@@ -2,36 +2,25 @@
 //!
 //! It lives in memory, at each node for itself: with several nodes somebody has as many times the tries.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nightbeat_domain::UnixMicros;
 
 use super::key_hash;
 use crate::config::neighbourhood;
+use crate::rate::{Allowance, Buckets};
 
 /// How many wrong tries an account has at once, and after how long one more.
 const ACCOUNT: Allowance = Allowance {
-    tries: 10,
+    at_once: 10,
     one_more_after: Duration::from_secs(90),
 };
 /// The same for an address (IPv6: a /64), behind which many people may be.
 const ADDRESS: Allowance = Allowance {
-    tries: 40,
+    at_once: 40,
     one_more_after: Duration::from_secs(20),
 };
-/// How many accounts and addresses are remembered.
-const REMEMBERED_MAX: usize = 100_000;
-
-/// So many tries at once, and one more each time.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    tries: u32,
-    one_more_after: Duration,
-}
-
 /// Whose tries are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Who {
@@ -43,8 +32,7 @@ enum Who {
 /// Counts tries.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    /// When all tries will be there again. A std mutex: never held across an await.
-    full_at: Mutex<HashMap<Who, UnixMicros>>,
+    buckets: Buckets<Who>,
 }
 
 /// Tries that were taken; they are given back when the person turns out to be the right one.
@@ -76,29 +64,15 @@ impl Throttle {
 
     fn take_all(&self, whom: [Option<Who>; 2], now: UnixMicros) -> Result<Taken, Duration> {
         let taken: Vec<Who> = whom.into_iter().flatten().collect();
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut full_at, now);
-        let waits = taken.iter().filter_map(|who| {
-            let full = full_at.get(who).copied().unwrap_or(now);
-            who.allowance().wait(full, now)
-        });
-        if let Some(wait) = waits.max() {
-            return Err(wait);
-        }
-        for who in &taken {
-            let full = full_at.entry(*who).or_insert(now);
-            *full = (*full).max(now) + who.allowance().one_more_after;
-        }
+        let whom: Vec<_> = taken.iter().map(|who| (*who, who.allowance())).collect();
+        self.buckets.take(&whom, now)?;
         Ok(Taken(taken))
     }
 
     /// Gives tries back.
     pub fn give_back(&self, taken: Taken) {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         for who in taken.0 {
-            if let Some(full) = full_at.get_mut(&who) {
-                *full = *full - who.allowance().one_more_after;
-            }
+            self.buckets.give_back(&who, who.allowance());
         }
     }
 }
@@ -116,31 +90,6 @@ impl Who {
             Self::Address(_) => ADDRESS,
         }
     }
-}
-
-impl Allowance {
-    /// How long until there is a try, where there is none now.
-    fn wait(self, full_at: UnixMicros, now: UnixMicros) -> Option<Duration> {
-        let missing = full_at.since(now);
-        let most = self.one_more_after * (self.tries - 1);
-        missing.checked_sub(most).filter(|wait| !wait.is_zero())
-    }
-}
-
-/// Forgets those who have all their tries again; if that is not enough, those who will have them first.
-fn make_room(full_at: &mut HashMap<Who, UnixMicros>, now: UnixMicros) {
-    if full_at.len() < REMEMBERED_MAX {
-        return;
-    }
-    full_at.retain(|_, full| *full > now);
-    if full_at.len() < REMEMBERED_MAX {
-        return;
-    }
-    let mut times: Vec<UnixMicros> = full_at.values().copied().collect();
-    let middle = times.len() / 2;
-    let (_, median, _) = times.select_nth_unstable(middle);
-    let median = *median;
-    full_at.retain(|_, full| *full > median);
 }
 
 #[cfg(test)]
@@ -205,16 +154,5 @@ mod tests {
             let taken = throttle.take("a@example.org", address("203.0.113.1"), NOON);
             throttle.give_back(taken.unwrap());
         }
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let throttle = Throttle::default();
-        for number in 0..=REMEMBERED_MAX as u64 {
-            let now = NOON + Duration::from_micros(number);
-            throttle.take(&number.to_string(), None, now).unwrap();
-        }
-        let remembered = throttle.full_at.lock().unwrap().len();
-        assert!(remembered <= REMEMBERED_MAX, "{remembered}");
     }
 }

@@ -13,6 +13,7 @@ use nightbeat_store::control::keys::{self, KeyOwner, Scope};
 
 use super::actor::{Actor, Who};
 use super::problem::Problem;
+use super::rate;
 use super::state::ApiState;
 use crate::accounts::key_hash;
 use crate::http::Client;
@@ -53,14 +54,21 @@ pub(super) async fn know(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = key_of(request.headers()).ok_or_else(|| {
-        Problem::unknown_caller("send a key: Authorization: Bearer KEY, or X-Api-Key: KEY")
-    })?;
+    let Some(key) = key_of(request.headers()) else {
+        rate::of_address(request.extensions())?;
+        return Err(Problem::unknown_caller(
+            "send a key: Authorization: Bearer KEY, or X-Api-Key: KEY",
+        ));
+    };
     let hash = key_hash(key);
-    let owner = api
-        .read(move |sql| Ok(keys::find_by_hash(sql, &hash)?))
-        .await?
-        .ok_or_else(|| Problem::unknown_caller("this key is not known; was it deleted?"))?;
+    let found = api.read(move |sql| Ok(keys::find_by_hash(sql, &hash)?));
+    let Some(owner) = found.await? else {
+        rate::of_address(request.extensions())?;
+        return Err(Problem::unknown_caller(
+            "this key is not known; was it deleted?",
+        ));
+    };
+    rate::of_key(request.extensions(), &owner)?;
     let looks = matches!(*request.method(), Method::GET | Method::HEAD)
         || request.uri().path() == LOOKING_POST;
     if owner.scope == Scope::ReadOnly && !looks {

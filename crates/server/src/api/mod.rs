@@ -19,6 +19,7 @@ mod names;
 mod openapi;
 mod problem;
 mod project;
+pub(crate) mod rate;
 mod runs;
 mod schedules;
 mod shapes;
@@ -31,6 +32,7 @@ mod version;
 use axum::Router;
 use axum::middleware;
 use axum::routing::get;
+use http::request::Parts;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,7 +49,7 @@ pub fn router(state: ApiState) -> Router {
     let (routes, document) = routes().split_for_parts();
     let document = openapi::text(&openapi::complete(document, &state.public_url));
     let guard = middleware::from_fn_with_state(state.clone(), caller::know);
-    Router::new()
+    let router = Router::new()
         .merge(
             routes
                 .fallback(problem::not_found)
@@ -58,12 +60,16 @@ pub fn router(state: ApiState) -> Router {
             Router::new()
                 .route(
                     "/openapi.json",
-                    get(async move || openapi::serve(&document)),
+                    get(async move |head: Parts| {
+                        rate::of_address(&head.extensions)?;
+                        Ok::<_, Problem>(openapi::serve(&document))
+                    }),
                 )
                 .method_not_allowed_fallback(problem::method_not_allowed),
         )
         .layer(middleware::map_response(answer::private))
-        .with_state(state)
+        .with_state(state.clone());
+    rate::measured(router, &state)
 }
 
 /// Every route that needs a key, and its description.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema,
-    SecurityRequirement, ServerBuilder,
+    Components, ContentBuilder, HeaderBuilder, InfoBuilder, License, Object, OpenApi, Ref, RefOr,
+    ResponseBuilder, Schema, SecurityRequirement, ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -21,7 +21,8 @@ pub(super) fn complete(mut document: OpenApi, public_url: &str) -> OpenApi {
         .version("1")
         .description(Some(
             "Tells people when a backup or a scheduled job did not run. Durations are whole seconds, times \
-             RFC 3339 in UTC. Lists answer `items` and `next_cursor`. Unknown fields are refused.",
+             RFC 3339 in UTC. Lists answer `items` and `next_cursor`. Unknown fields are refused. `RateLimit` says how \
+             many requests are left; beyond them the answer is 429.",
         ))
         .license(Some(License::new("MIT OR Apache-2.0")))
         .build();
@@ -62,14 +63,12 @@ fn refer_to_items(components: &mut Components) {
 /// Every response has a description, and every operation may answer a problem; `docs/api.md` says which
 /// status means what.
 fn complete_responses(document: &mut OpenApi) {
-    let problem = ResponseBuilder::new()
-        .description("A problem (RFC 9457)")
-        .content(
-            "application/problem+json",
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name(Problem::name())))
-                .build(),
-        )
+    let problem = response("A problem (RFC 9457)").build();
+    let retry_after = HeaderBuilder::new()
+        .schema(Some(Object::with_type(Type::Integer)))
+        .description(Some("After how many seconds to try again"));
+    let too_many = response("Too many requests, or too much at once: try again later")
+        .header("Retry-After", retry_after.build())
         .build();
     for item in document.paths.paths.values_mut() {
         let operations = [
@@ -85,9 +84,18 @@ fn complete_responses(document: &mut OpenApi) {
                     meaning(status).clone_into(&mut response.description);
                 }
             }
+            responses.insert("429".to_owned(), too_many.clone().into());
             responses.insert("default".to_owned(), problem.clone().into());
         }
     }
+}
+
+/// A response that tells a problem.
+fn response(description: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name())));
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content.build())
 }
 
 /// What a status of success means.

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::actor::{Actor, Deed};
 use super::problem::Problem;
+use super::rate::ApiRate;
 use crate::node::NodeHandle;
 
 /// How many tests of channels run at once: each waits for a stranger's server.
@@ -33,6 +34,8 @@ pub struct ApiState {
     pub mail_domain: Option<Arc<str>>,
     /// Who tests a channel holds one of these.
     pub(super) tests: Arc<Semaphore>,
+    /// How often it may be asked.
+    pub(super) rate: Arc<ApiRate>,
 }
 
 /// What the node must hear once a change is durable, and what the log says of it.
@@ -69,6 +72,16 @@ impl ApiState {
             public_url,
             mail_domain: None,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
+            rate: Arc::default(),
+        }
+    }
+
+    /// So many requests a minute of each key, and of each address without one; `None`: without limit.
+    #[must_use]
+    pub fn with_rate(self, per_minute: Option<u32>) -> Self {
+        Self {
+            rate: Arc::new(ApiRate::new(per_minute)),
+            ..self
         }
     }
 

@@ -21,6 +21,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use nightbeat_domain::{ProjectId, Status, UnixMicros};
 use nightbeat_store::control::heartbeats::{self, BySlug, Filter, Heartbeat};
@@ -29,14 +30,15 @@ use nightbeat_store::sql::Sql;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::api::{ApiState, Problem, Refusal};
+use crate::api::{ApiState, Problem, Refusal, rate};
 pub(crate) use link::{About, Format, Links, States};
 
 /// The routes.
 pub(crate) fn router(api: ApiState) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/badges/{project}/{signature}/{*about}", get(show))
-        .with_state(api)
+        .with_state(api.clone());
+    rate::measured(router, &api)
 }
 
 /// How those are that a badge is about.
@@ -72,7 +74,9 @@ impl Tally {
 async fn show(
     State(api): State<ApiState>,
     Path((project, signature, about)): Path<(String, String, String)>,
+    head: Parts,
 ) -> Result<Response, Problem> {
+    rate::of_address(&head.extensions)?;
     let project = Uuid::try_parse(&project).map_err(|_| missing())?;
     let wanted = link::parse(&about).ok_or_else(missing)?;
     let now = api.now();

@@ -15,8 +15,9 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::request::Parts;
 use nightbeat_domain::{ProjectId, Status, UnixMicros, Work};
 use nightbeat_store::control::heartbeats::{self, Filter, Heartbeat};
 use nightbeat_store::control::{PageRequest, keys, runs};
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 use super::healthchecks::unique_key;
 use crate::accounts::key_hash;
-use crate::api::{ApiState, Problem, Refusal, key_of, may_be_key, note_use};
+use crate::api::{ApiState, Problem, Refusal, key_of, may_be_key, note_use, rate};
 
 /// The most heartbeats that one answer tells of.
 const HEARTBEATS_MAX: usize = 10_000;
@@ -34,31 +35,34 @@ const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The routes.
 pub(crate) fn router(api: ApiState) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/projects/{project}/metrics", get(by_header))
         .route("/projects/{project}/metrics/", get(by_header))
         .route("/projects/{project}/metrics/{key}", get(by_path))
-        .with_state(api)
+        .with_state(api.clone());
+    rate::measured(router, &api)
 }
 
 async fn by_header(
     State(api): State<ApiState>,
     Path(project): Path<String>,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Result<Response, Problem> {
-    let key = key_of(&headers).unwrap_or_default();
-    show(&api, &project, key).await
+    let key = key_of(&head.headers).unwrap_or_default();
+    show(&api, &head, &project, key).await
 }
 
 async fn by_path(
     State(api): State<ApiState>,
     Path((project, key)): Path<(String, String)>,
+    head: Parts,
 ) -> Result<Response, Problem> {
-    show(&api, &project, &key).await
+    show(&api, &head, &project, &key).await
 }
 
-async fn show(api: &ApiState, project: &str, key: &str) -> Result<Response, Problem> {
+async fn show(api: &ApiState, head: &Parts, project: &str, key: &str) -> Result<Response, Problem> {
     if !may_be_key(key) {
+        rate::of_address(&head.extensions)?;
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "send a key: Authorization: Bearer KEY, or X-Api-Key: KEY",
@@ -68,6 +72,10 @@ async fn show(api: &ApiState, project: &str, key: &str) -> Result<Response, Prob
     let owner = api
         .read(move |sql| Ok(keys::find_by_hash(sql, &hash)?))
         .await?;
+    match &owner {
+        Some(owner) => rate::of_key(&head.extensions, owner)?,
+        None => rate::of_address(&head.extensions)?,
+    }
     let asked = Uuid::try_parse(project).map(ProjectId);
     // Who has no key of this project is not told whether it exists.
     let owner = owner

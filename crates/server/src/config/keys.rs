@@ -309,6 +309,11 @@ pub(super) const KEYS: &[Key] = &[
         |c| Some(span::format(c.limits.mail_timeout))
     ),
     key!(
+        "limits.api_requests_per_minute",
+        |c, t| number_or_off(t).map(|v| c.limits.api_requests_per_minute = v),
+        |c| Some(shown_or_off(c.limits.api_requests_per_minute))
+    ),
+    key!(
         "retention.signals",
         |c, t| number(t, 1, 1_000_000).map(|v| c.retention.signals = v),
         |c| Some(c.retention.signals.to_string())

@@ -206,6 +206,9 @@ pub struct Limits {
     pub mails_per_minute_per_address: Option<u32>,
     /// How long whoever brings mail may be silent.
     pub mail_timeout: Duration,
+    /// How many requests a minute each key may send to the APIs, and each address without a known key; more are
+    /// refused with 429.
+    pub api_requests_per_minute: Option<u32>,
 }
 
 /// How long what is kept. Incidents are kept for ever.
@@ -309,6 +312,7 @@ impl Config {
                 mail_connections_per_address: 50,
                 mails_per_minute_per_address: Some(1_000),
                 mail_timeout: Duration::from_secs(300),
+                api_requests_per_minute: Some(600),
             },
             retention: Retention {
                 signals: 1_000,

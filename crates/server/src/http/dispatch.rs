@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use http::header::{
+    CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -64,13 +66,18 @@ impl App {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let answering = AssertUnwindSafe(self.dispatch(peer, request)).catch_unwind();
-        answering.await.unwrap_or_else(|_| {
+        let mut response = answering.await.unwrap_or_else(|_| {
             tracing::error!("a handler panicked; this is a bug");
             problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "this is a bug; the log says more",
             )
-        })
+        });
+        // No answer of ours is anything but what it says it is.
+        response
+            .headers_mut()
+            .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
     }
 
     async fn dispatch(&self, peer: Option<IpAddr>, request: Request<Incoming>) -> Response<Body> {

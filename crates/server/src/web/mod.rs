@@ -34,6 +34,7 @@ mod profile;
 mod project_removal;
 mod projects;
 mod proxied;
+mod reports;
 mod second_step;
 mod session;
 mod settings;
@@ -67,6 +68,7 @@ use crate::config::{Config, SignUp};
 use crate::http::Shutdown;
 use crate::metrics::Metrics;
 use crate::node::NodeHandle;
+use crate::reports::Reports;
 use crate::router::RouterParts;
 use live::Live;
 use pages::{Notice, SignOut, page};
@@ -96,6 +98,7 @@ pub(crate) struct Web {
     sign_up: SignUp,
     sign_in_header: Option<http::HeaderName>,
     notifier: Arc<Notifier>,
+    reports: Reports,
     /// Who may read the metrics, besides programs on this machine.
     metrics_allow: Arc<[IpNet]>,
     /// The public URL, without a slash at its end.
@@ -126,6 +129,7 @@ impl Web {
             sign_up: config.sign_up,
             sign_in_header: config.sign_in_header.clone(),
             notifier: parts.notifier,
+            reports: parts.reports,
             metrics_allow: config.metrics_allow.clone().into(),
             public_url: parts.public_url,
             base: config.public_url.prefix().into(),
@@ -215,6 +219,10 @@ fn doors() -> Router<Web> {
             "/sign-up/{secret}",
             get(sign_up::show).post(sign_up::sign_up),
         )
+        .route(
+            "/reports/{secret}",
+            get(reports::ask_to_end).post(reports::end),
+        )
         .route("/setup/{secret}", get(setup::form).post(setup::create))
         .route(
             "/invitations/{secret}",
@@ -248,6 +256,8 @@ fn own_pages() -> Router<Web> {
         )
         .route("/profile/passkeys/begin", post(passkeys::begin))
         .route("/profile/passkeys/{passkey}/remove", post(passkeys::remove))
+        .route("/profile/reports", get(reports::show).post(reports::choose))
+        .route("/profile/reports/now", post(reports::send_now))
         .route("/profile/sessions/others/end", post(profile::end_others))
         .route(
             "/profile/sessions/{session}/end",

@@ -16,6 +16,7 @@ use super::pages::{Frame, page, unavailable};
 use super::time::{Reader, When};
 use super::viewer::{Person, Target};
 use crate::accounts::passwords;
+use crate::reports;
 
 /// How much of the log is shown.
 const LOG_LINES_MAX: u32 = 50;
@@ -119,9 +120,10 @@ pub(super) async fn set_appearance(
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return tell(&web, &person, status, Some(&problem)).await;
     }
-    let id = person.account.id;
+    let (id, now) = (person.account.id, web.node.now());
     let changed = web.change(move |sql| {
         let zone = (!zone.is_empty()).then_some(zone.as_str());
+        reports::follow_zone(sql, id, zone, now)?;
         accounts::set_appearance(sql, id, wish.theme, zone)
     });
     match changed.await {

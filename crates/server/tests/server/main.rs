@@ -21,6 +21,8 @@ mod passkeys;
 mod people;
 mod project_pages;
 mod project_removal;
+mod rate;
+mod reports;
 mod second_step;
 mod smtp;
 mod support;

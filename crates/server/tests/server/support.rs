@@ -47,6 +47,8 @@ pub(crate) async fn start_empty(change: impl FnOnce(&mut Config)) -> (Server, Te
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::with_database(Database::Sqlite(folder.path().join("nightbeat.db")));
     config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    // A test asks as often as it wants; the one about this sets it.
+    config.limits.api_requests_per_minute = None;
     change(&mut config);
     (
         Server::start(config, Clock::default()).await.unwrap(),

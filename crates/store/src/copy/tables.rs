@@ -16,7 +16,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 
 /// Every table, those that others refer to before these. Not `service`, which is one row, and not what each
 /// database has for itself: its schema's version and its nodes.
-pub(super) const TABLES: [Table; 31] = [
+pub(super) const TABLES: [Table; 32] = [
     table("project", &["id"]),
     table("account", &["id"]),
     table("member", &["project", "account"]),
@@ -30,6 +30,7 @@ pub(super) const TABLES: [Table; 31] = [
     table("ceremony", &["hash"]),
     table("external_identity", &["issuer", "subject"]),
     table("one_time_link", &["hash"]),
+    table("report", &["account"]),
     table("channel", &["id"]),
     table("maintenance", &["id"]),
     table("settings", &["id"]),

@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         version: 1,
         name: "first",
@@ -71,6 +71,11 @@ const MIGRATIONS: [Migration; 9] = [
         version: 9,
         name: "confirmed_addresses",
         sql: include_str!("../migrations/postgres/0009_confirmed_addresses.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "reports",
+        sql: include_str!("../migrations/postgres/0010_reports.sql"),
     },
 ];
 

@@ -20,6 +20,7 @@ mod people;
 mod projects;
 mod prune;
 mod removal;
+mod reports;
 mod second_step;
 mod sessions;
 mod world;

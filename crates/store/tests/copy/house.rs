@@ -29,7 +29,7 @@ pub(crate) const END: UnixMicros = UnixMicros(START.0 + 10 * 3_600_000_000);
 pub(crate) const DELETED: i64 = 1_000;
 
 /// What no verb puts there so easily.
-const ODD_ROWS: [&str; 18] = [
+const ODD_ROWS: [&str; 19] = [
     "INSERT INTO account VALUES ($1, 'a@example.org', NULL, 1, 'dark', 'Europe/Berlin', 2)",
     "INSERT INTO member SELECT id, $1, 'owner' FROM project",
     "INSERT INTO api_key SELECT $1, id, 'key', 'read-only', $1, 5, NULL FROM project",
@@ -42,6 +42,7 @@ const ODD_ROWS: [&str; 18] = [
     "INSERT INTO ceremony VALUES ($1, '{}', 2)",
     "INSERT INTO external_identity VALUES ('https://id.example', 'alice', $1, 1)",
     "INSERT INTO one_time_link VALUES ($1, 'setup', 1, 2)",
+    "INSERT INTO report VALUES ($1, 'weekly', 8, 'nb_u_secret', 3, 2, 1, 0, 2, NULL)",
     "INSERT INTO maintenance SELECT $1, id, 1, 2, 'weekend', 0 FROM project",
     "INSERT INTO removed_heartbeat VALUES ($1, NULL, NULL)",
     "INSERT INTO removed_project VALUES ($1)",

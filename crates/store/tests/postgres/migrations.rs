@@ -86,6 +86,8 @@ async fn nodes_may_start_on_an_empty_database_at_once() {
             vec![text("6"), text("passkeys")],
             vec![text("7"), text("external_identity")],
             vec![text("8"), text("badges")],
+            vec![text("9"), text("confirmed_addresses")],
+            vec![text("10"), text("reports")],
         ]
     );
 }

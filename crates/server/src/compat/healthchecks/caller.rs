@@ -7,7 +7,7 @@ use nightbeat_store::control::keys::{self, Scope};
 use super::body::Fields;
 use super::error::Error;
 use crate::accounts::key_hash;
-use crate::api::{Actor, ApiState, Who, may_be_key, note_use};
+use crate::api::{Actor, ApiState, Who, may_be_key, note_use, rate};
 use crate::http::Client;
 
 /// Healthchecks' own keys have 32 characters: to its clients, what is shorter is no key.
@@ -45,13 +45,16 @@ pub(super) async fn know(
         None => given.any_text("api_key").unwrap_or_default(),
     };
     if key.len() < KEY_CHARS_MIN || !may_be_key(key) {
+        rate::of_address(&head.extensions)?;
         return Err(Error::NO_KEY);
     }
     let hash = key_hash(key);
-    let owner = api
-        .read(move |sql| Ok(keys::find_by_hash(sql, &hash)?))
-        .await?
-        .ok_or(Error::WRONG_KEY)?;
+    let found = api.read(move |sql| Ok(keys::find_by_hash(sql, &hash)?));
+    let Some(owner) = found.await? else {
+        rate::of_address(&head.extensions)?;
+        return Err(Error::WRONG_KEY);
+    };
+    rate::of_key(&head.extensions, &owner)?;
     let client = head.extensions.get::<Client>();
     let read_only = owner.scope == Scope::ReadOnly;
     if read_only && right == Right::Change {

@@ -25,7 +25,7 @@ mod time;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -34,7 +34,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use nightbeat_store::control::projects;
 
-use crate::api::ApiState;
+use crate::api::{ApiState, rate};
 use caller::Right;
 use error::Error;
 use lookup::Which;
@@ -95,12 +95,13 @@ pub(crate) fn router(state: ApiState) -> Router {
     for path in shared {
         router = router.route(path, any(v1));
     }
-    router
+    let router = router
         .route("/api/v2/", any(v2))
         .route("/api/v2/{*rest}", any(v2))
         .route("/api/v3/", any(v3))
         .route("/api/v3/{*rest}", any(v3))
-        .with_state(state)
+        .with_state(state.clone());
+    rate::measured(router, &state)
 }
 
 async fn v1(State(api): State<ApiState>, request: Request) -> Response {
@@ -121,14 +122,15 @@ async fn answer(api: &ApiState, version: Version, request: Request) -> Response 
     let below = format!("/api/{}/", version.as_str());
     let resource = path.strip_prefix(&below).and_then(resource);
     let methods = resource.as_ref().map_or(&[][..], Resource::methods);
-    let mut response = match resource {
-        None => Error::NOT_FOUND.into_response(),
-        Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        Some(_) if !methods.contains(request.method()) => Error::METHOD.into_response(),
-        Some(resource) => serve(api, version, resource, request)
-            .await
-            .unwrap_or_else(Error::into_response),
+    let answered = match resource {
+        None => without_key(&request, Error::NOT_FOUND),
+        Some(_) if request.method() == Method::OPTIONS => {
+            without_key(&request, StatusCode::NO_CONTENT)
+        }
+        Some(_) if !methods.contains(request.method()) => without_key(&request, Error::METHOD),
+        Some(resource) => serve(api, version, resource, request).await,
     };
+    let mut response = answered.unwrap_or_else(Error::into_response);
     let headers = response.headers_mut();
     if !methods.is_empty() {
         let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
@@ -151,6 +153,12 @@ async fn answer(api: &ApiState, version: Version, request: Request) -> Response 
     response
 }
 
+/// An answer for which no key is asked.
+fn without_key(request: &Request, answer: impl IntoResponse) -> Result<Response, Error> {
+    rate::of_address(request.extensions())?;
+    Ok(answer.into_response())
+}
+
 async fn serve(
     api: &ApiState,
     version: Version,
@@ -158,6 +166,7 @@ async fn serve(
     request: Request,
 ) -> Result<Response, Error> {
     if resource == Resource::Status {
+        rate::of_address(request.extensions())?;
         api.read(|sql| Ok(projects::count(sql)?)).await?;
         return Ok("OK".into_response());
     }
