@@ -219,13 +219,12 @@ impl MailReport {
     }
 
     fn lead(&self, clock: &Clock, all_fine: bool) -> String {
-        let stretch = clock.stretch(self.from, self.to);
-        let now = clock.instant(self.now);
+        let [now, from, to] = [self.now, self.from, self.to].map(|at| clock.instant(at));
         if self.projects.is_empty() {
             return "You are a member of no project.".to_owned();
         }
         let fine = if all_fine { "Everything is fine. " } else { "" };
-        format!("{fine}How things are at {now}, and what happened from then to then: {stretch}.")
+        format!("{fine}How things are at {now}, and what happened from {from} to {to}.")
     }
 
     fn why(&self) -> [Paragraph; 2] {

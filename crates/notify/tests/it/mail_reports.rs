@@ -43,7 +43,7 @@ fn troubled() -> ProjectReport {
     let trouble = |name: &str, status, since, cause| Trouble {
         id,
         name: name.to_owned(),
-        slug: name.replace(' ', "-"),
+        slug: name.split(' ').next().unwrap().to_owned(),
         status,
         since,
         cause,

@@ -49,7 +49,7 @@ pub fn router(state: ApiState) -> Router {
     let (routes, document) = routes().split_for_parts();
     let document = openapi::text(&openapi::complete(document, &state.public_url));
     let guard = middleware::from_fn_with_state(state.clone(), caller::know);
-    let router = Router::new()
+    let all = Router::new()
         .merge(
             routes
                 .fallback(problem::not_found)
@@ -69,7 +69,7 @@ pub fn router(state: ApiState) -> Router {
         )
         .layer(middleware::map_response(answer::private))
         .with_state(state.clone());
-    rate::measured(router, &state)
+    rate::measured(all, state)
 }
 
 /// Every route that needs a key, and its description.

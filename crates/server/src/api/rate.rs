@@ -167,8 +167,8 @@ impl Standing {
 }
 
 /// Counts what comes by this router, and says in each answer what is left.
-pub(crate) fn measured(router: Router, api: &ApiState) -> Router {
-    router.layer(from_fn_with_state(api.clone(), measure))
+pub(crate) fn measured(router: Router, api: ApiState) -> Router {
+    router.layer(from_fn_with_state(api, measure))
 }
 
 async fn measure(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {

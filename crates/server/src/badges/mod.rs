@@ -38,7 +38,7 @@ pub(crate) fn router(api: ApiState) -> Router {
     let router = Router::new()
         .route("/badges/{project}/{signature}/{*about}", get(show))
         .with_state(api.clone());
-    rate::measured(router, &api)
+    rate::measured(router, api)
 }
 
 /// How those are that a badge is about.

@@ -40,7 +40,7 @@ pub(crate) fn router(api: ApiState) -> Router {
         .route("/projects/{project}/metrics/", get(by_header))
         .route("/projects/{project}/metrics/{key}", get(by_path))
         .with_state(api.clone());
-    rate::measured(router, &api)
+    rate::measured(router, api)
 }
 
 async fn by_header(

@@ -223,6 +223,7 @@ async fn without_a_mail_server_the_page_says_so() {
         page.body
     );
     assert!(!page.body.contains("<select"), "{}", page.body);
+    browser.get("/profile").await;
     assert_eq!(browser.post("/profile/reports/now", &[]).await.status, 404);
 }
 
@@ -296,7 +297,12 @@ async fn an_answer_that_does_not_come_is_not_asked_for_twice() {
     let store = house.nightbeat.server.store();
     let choosing = store.write(move |sql| reports::choose(sql, ana, &wish));
     choosing.await.unwrap();
-    let doubt = house.until_settled(ana).await;
+    let doubt = until("a doubt is left", async || {
+        let report = house.report(ana).await.unwrap();
+        report.problem.is_some().then_some(report)
+    })
+    .await;
     assert!(doubt.told_until.is_some(), "{doubt:?}");
+    assert!(doubt.next_at > Some(house.now()), "{doubt:?}");
     assert!(doubt.problem.unwrap().contains("may not have arrived"));
 }

@@ -373,7 +373,7 @@ fn days_that_lie_in_the_period_count_whole(engine: Engine) {
     const DAY: i64 = 86_400;
     let world = World::new(engine);
     let backup = world.heartbeat(1, &named("backup"));
-    for day in 0..4 {
+    for day in 0..4_i64 {
         world.raw(
             "INSERT INTO run_day (heartbeat, day, ok, warning, failed, timed, duration_total, duration_longest)
              VALUES ($1, $2, 100, 10, 1, 0, 0, 0)",

@@ -101,7 +101,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/api/v3/", any(v3))
         .route("/api/v3/{*rest}", any(v3))
         .with_state(state.clone());
-    rate::measured(router, &state)
+    rate::measured(router, state)
 }
 
 async fn v1(State(api): State<ApiState>, request: Request) -> Response {
