@@ -195,6 +195,7 @@ async fn of_two_nodes_one_sends_each_report() {
                 email: format!("{number}@example.org"),
                 password_hash: None,
                 created_at: UnixMicros::from_seconds(0),
+                verified_at: Some(UnixMicros::from_seconds(0)),
                 theme: Theme::System,
                 time_zone: None,
             };

@@ -438,7 +438,9 @@ fn claim(
     };
     let row = (account.id, report.claim);
     let timetable = Timetable::new(rhythm, report.hour, account.time_zone.as_deref());
-    let Some(period) = timetable.due(report.told_until, now) else {
+    // It may be somebody else's address, who never asked for anything.
+    let is_known = account.verified_at.is_some();
+    let Some(period) = timetable.due(report.told_until, now).filter(|_| is_known) else {
         reports::put_off(sql, row, timetable.next_after(now))?;
         return Ok(None);
     };

@@ -21,6 +21,13 @@ use crate::reports::{USUAL_HOUR, new_secret, wish};
 /// The page's path.
 const PATH: &str = "/profile/reports";
 
+/// Nobody gets mails because somebody else has typed their address.
+const NOT_CONFIRMED: &str = "Your address was never confirmed: reports go to addresses that were.";
+
+fn is_confirmed(person: &Person) -> bool {
+    person.account.verified_at.is_some()
+}
+
 #[derive(Template)]
 #[template(path = "reports.html")]
 struct Reports<'a> {
@@ -30,6 +37,8 @@ struct Reports<'a> {
     done: Option<&'a str>,
     /// There is a mail server.
     possible: bool,
+    /// The address is known to be the person's own.
+    confirmed: bool,
     email: &'a str,
     /// `none`, `daily`, `weekly` or `monthly`.
     rhythm: &'static str,
@@ -106,6 +115,7 @@ async fn tell(
         problem: said.err(),
         done: said.ok().flatten(),
         possible: web.reports.can_be_sent(),
+        confirmed: is_confirmed(person),
         email: &person.account.email,
         rhythm: rhythm.map_or("none", Rhythm::as_str),
         hour: known.as_ref().map_or(USUAL_HOUR, |report| report.hour),
@@ -129,6 +139,10 @@ pub(super) async fn choose(
             return tell(&web, &person, status, Err(problem)).await;
         }
     };
+    if rhythm.is_some() && !is_confirmed(&person) {
+        let status = StatusCode::FORBIDDEN;
+        return tell(&web, &person, status, Err(NOT_CONFIRMED)).await;
+    }
     let (id, now) = (person.account.id, web.node.now());
     let zone = person.account.time_zone.as_deref();
     let wish = wish(rhythm, hour, zone, now, &new_secret());
@@ -156,6 +170,10 @@ pub(super) async fn send_now(
 ) -> Response {
     if !web.reports.can_be_sent() {
         return web.no_such_page();
+    }
+    if !is_confirmed(&person) {
+        let status = StatusCode::FORBIDDEN;
+        return tell(&web, &person, status, Err(NOT_CONFIRMED)).await;
     }
     let email = &person.account.email;
     // Never given back, and apart from passwords: nobody's mailbox is filled, and nobody is locked out by mails.

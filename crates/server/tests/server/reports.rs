@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use nightbeat_domain::UnixMicros;
 use nightbeat_notify::SmtpTls;
+use nightbeat_server::accounts::new_account;
+use nightbeat_server::accounts::passwords::Passwords;
 use nightbeat_server::config::Config;
+use nightbeat_store::control::accounts;
 use nightbeat_store::control::reports::{self, Report, Wish};
 use nightbeat_testkit::{Mail, MailServer, SmtpStep, until};
 use uuid::Uuid;
 
 use crate::browser::{Browser, between};
-use crate::people::{House, house};
+use crate::people::{House, PASSWORD, house};
 
 /// Sends the server's mails there.
 fn mailing(mails: &MailServer) -> impl FnOnce(&mut Config) {
@@ -225,6 +228,41 @@ async fn without_a_mail_server_the_page_says_so() {
     assert!(!page.body.contains("<select"), "{}", page.body);
     browser.get("/profile").await;
     assert_eq!(browser.post("/profile/reports/now", &[]).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_was_never_confirmed_gets_none() {
+    let mails = MailServer::start().await;
+    let house = house(mailing(&mails)).await;
+    // Somebody has typed Fay's address.
+    let hash = Passwords::default().hash(PASSWORD.to_owned()).await;
+    let fay = new_account("fay@example.org", Some(hash.unwrap()), house.now());
+    let (id, next_at) = (fay.id, house.now() - Duration::from_secs(1));
+    let wish = Wish {
+        rhythm: Some(reports::Rhythm::Daily),
+        hour: house.far_hour(),
+        next_at: Some(next_at),
+        fresh_secret: "nb_u_secret".to_owned(),
+    };
+    let store = house.nightbeat.server.store();
+    let making = store.write(move |sql| {
+        accounts::create(sql, &fay)?;
+        reports::choose(sql, fay.id, &wish)
+    });
+    making.await.unwrap();
+    let put_off = house.until_settled(id).await;
+    assert_eq!((put_off.told_until, put_off.claim), (None, 0));
+    let mut browser = house.browser("fay@example.org").await;
+    let page = browser.get("/profile/reports").await;
+    assert!(page.body.contains("was never confirmed"), "{}", page.body);
+    browser.get("/profile").await;
+    let fields = [("rhythm", "weekly"), ("hour", "8")];
+    let refused = browser.post("/profile/reports", &fields).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(browser.post("/profile/reports/now", &[]).await.status, 403);
+    let none = [("rhythm", "none"), ("hour", "8")];
+    assert_eq!(browser.post("/profile/reports", &none).await.status, 303);
+    assert!(mails.mails().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

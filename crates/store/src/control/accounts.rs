@@ -178,7 +178,7 @@ pub fn set_email(sql: &mut dyn Sql, id: Uuid, email: &str, now: UnixMicros) -> R
 }
 
 /// Hands an account to whoever has just proved that its address is theirs. Somebody else may have made it: every
-/// way into it that was set up so far ends, and so does every session.
+/// way into it that was set up so far ends, and so do every session and reports by mail.
 pub fn hand_over(sql: &mut dyn Sql, id: Uuid, now: UnixMicros) -> Result<()> {
     sql.execute(
         "UPDATE account SET verified_at = $2, password_hash = NULL WHERE id = $1",
@@ -187,6 +187,7 @@ pub fn hand_over(sql: &mut dyn Sql, id: Uuid, now: UnixMicros) -> Result<()> {
     for table in [
         "session",
         "passkey",
+        "report",
         "totp",
         "recovery_code",
         "external_identity",

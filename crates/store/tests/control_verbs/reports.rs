@@ -33,6 +33,7 @@ fn world(engine: Engine) -> World {
             email: email.to_owned(),
             password_hash: None,
             created_at: at(0),
+            verified_at: None,
             theme: Theme::System,
             time_zone: None,
         };
