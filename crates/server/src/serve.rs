@@ -85,11 +85,7 @@ impl Server {
         let catalogue = Arc::new(Catalogue::load(config.channels.folder.as_deref())?);
         let notifier = Arc::new(notifier(&config, Arc::clone(&catalogue))?);
         let metrics = Arc::new(Metrics::default());
-        let mut listeners = Vec::new();
-        for listen in &config.listen {
-            let bound = http::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-            listeners.push(bound);
-        }
+        let listeners = bind_all(&config)?;
         let addresses = listeners.iter().filter_map(Bound::tcp_address).collect();
         let public_url: Arc<str> = config.public_url.to_string().trim_end_matches('/').into();
         let (node, handle) = Node::new(Parts {
@@ -115,12 +111,7 @@ impl Server {
         let (node_switch, node_shutdown) = Shutdown::new();
         let callback = format!("{public_url}/sign-in/oidc/callback");
         let provider = Provider::new(&config.oidc, callback, Arc::clone(&notifier))?;
-        let vouched = provider.is_some() || config.sign_in_header.is_some();
-        if config.sign_up == SignUp::Open && !vouched && !notifier.sends_mail() {
-            tracing::warn!(
-                "sign_up is open, but nobody can sign up: without smtp no mail can show whose an address is"
-            );
-        }
+        warn_of_closed_door(&config, provider.is_some(), &notifier);
         let ingest = Ingest::new(&config, handle.clone(), Arc::clone(&metrics));
         let mail = MailServer::bind(
             &config,
@@ -157,9 +148,7 @@ impl Server {
         );
         let app = Arc::new(App::new(&config, ingest, router));
         housekeeping::start(&config, &store, &handle, &metrics, &shutdown)?;
-        if config.roles.deliver {
-            reports.start(&shutdown);
-        }
+        reports.start(config.roles, &shutdown);
         if !is_there && config.roles.web {
             let (store, config) = (store.clone(), config.clone());
             tokio::spawn(open_setup_later(store, setup, config, shutdown.clone()));
@@ -250,6 +239,21 @@ impl Server {
             write!(out, "{}", how_to_begin(&self.config, path))?;
         }
         Ok(())
+    }
+}
+
+fn bind_all(config: &Config) -> anyhow::Result<Vec<Bound>> {
+    let bind = |listen| http::bind(listen).with_context(|| format!("cannot listen on {listen}"));
+    config.listen.iter().map(bind).collect()
+}
+
+/// Whoever signs up must show whose the address is: by a mail, or by somebody who vouches for it.
+fn warn_of_closed_door(config: &Config, has_provider: bool, notifier: &Notifier) {
+    let vouched = has_provider || config.sign_in_header.is_some();
+    if config.sign_up == SignUp::Open && !vouched && !notifier.sends_mail() {
+        tracing::warn!(
+            "sign_up is open, but nobody can sign up: without smtp no mail can show whose an address is"
+        );
     }
 }
 

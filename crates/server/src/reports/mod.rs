@@ -22,6 +22,7 @@ use nightbeat_store::{Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::config::Roles;
 use crate::http::Shutdown;
 use crate::metrics::{Metrics, ReportLabel};
 use crate::node::NodeHandle;
@@ -130,9 +131,10 @@ impl Reports {
         self.notifier.sends_mail()
     }
 
-    /// Starts the task that sends what is due, until `shutdown` begins. Nothing, where there is no mail server.
-    pub(crate) fn start(self, shutdown: &Shutdown) {
-        if self.can_be_sent() {
+    /// Starts the task that sends what is due, until `shutdown` begins. Nothing, where there is no mail server, or
+    /// where others deliver.
+    pub(crate) fn start(self, roles: Roles, shutdown: &Shutdown) {
+        if roles.deliver && self.can_be_sent() {
             tokio::spawn(self.run(shutdown.clone()));
         }
     }
