@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use nightbeat_domain::ProjectId;
+use nightbeat_store::StoreError;
 use nightbeat_store::control::{audit, heartbeats, projects};
 use serde::Deserialize;
 
@@ -104,13 +105,16 @@ pub(super) async fn delete(
 
 /// Ends the signal URLs of a project that was removed. Where that is cut off, the sweep goes on with it.
 async fn remove_heartbeats(web: Web, id: ProjectId) {
+    let mut at_once = HEARTBEATS_AT_ONCE;
     loop {
         let removing = web
             .store
-            .write(move |sql| projects::remove_heartbeats(sql, id, HEARTBEATS_AT_ONCE));
+            .write(move |sql| projects::remove_heartbeats(sql, id, at_once));
         match removing.await {
             Ok(0) => return,
             Ok(_) => {}
+            // Signals came for one of them at each try: fewer are met alone more easily.
+            Err(StoreError::Unavailable(_)) if at_once > 1 => at_once = (at_once / 10).max(1),
             Err(error) => {
                 tracing::warn!(%error, "the heartbeats of a removed project go later");
                 return;
