@@ -35,6 +35,16 @@ test("a schedule is edited, and the page says what changes", async (t) => {
   isSound(page);
 });
 
+/** A status page of all heartbeats; its id. */
+async function makeStatusPage(page, server, project) {
+  await page.goto(`${server.url}${project}/settings/status-pages`);
+  await page.getByLabel("Title").fill("Everything");
+  await page.getByLabel(/^Address of your own/).fill("everything");
+  await page.getByRole("button", { name: "Make it public" }).click();
+  const change = await page.getByRole("link", { name: "Change Everything" }).getAttribute("href");
+  return change.split("/").at(-1);
+}
+
 test("every page is accessible and fits, on a desk and on a phone", async (t) => {
   const server = await startServer();
   t.after(() => server.stop());
@@ -56,12 +66,21 @@ test("every page is accessible and fits, on a desk and on a phone", async (t) =>
   });
   const { id } = await channel.json();
   assert.equal(channel.status, 201);
+  const shown = await makeStatusPage(desk, server, project);
+  const incidents = await fetch(`${server.url}/api/v1/incidents`, { headers: { authorization: `Bearer ${apiKey}` } });
+  const [incident] = (await incidents.json()).items;
   const one = `${project}/heartbeats/${made.slug}`;
+  const start = `${project}/start`;
   const paths = {
     list: project, heartbeat: one, edit: `${one}/edit`, "new": `${project}/heartbeats/new`,
     incidents: `${project}/incidents`, channels: `${project}/channels`, channel: `${project}/channels/${id}`,
     maintenance: `${project}/maintenance`, settings: `${project}/settings`,
     keys: `${project}/settings/keys`, log: `${project}/settings/log`, members: `${project}/settings/members`,
+    incident: `${project}/incidents/${incident.id}`, "status-pages": `${project}/settings/status-pages`,
+    "status-page": `${project}/settings/status-pages/${shown}`, status: "/status/everything",
+    start: `${start}?step=heartbeat`, "start-line": `${start}?step=line&h=${made.slug}`,
+    "start-channel": `${start}?step=channel&kind=ntfy`, "start-test": `${start}/channel/${id}`,
+    "start-done": `${start}?step=done`,
     "project-delete": `${project}/settings/delete`, profile: "/profile", account: "/profile/account", reports: "/profile/reports", docs: "/docs", "docs-signals": "/docs/signals", nowhere: "/nowhere",
   };
   const cookies = await desk.context().cookies();

@@ -47,6 +47,26 @@ test("two hundred ways to run a script in every field that a stranger or a membe
     const failing = await fetch(`${made.ping_url}/fail`, { method: "POST", body: some.join("\n") });
     assert.equal(failing.status, 200);
   }
+  // Notes: ten payloads on each incident.
+  const ask = (path, body) => fetch(`${server.url}/api/v1${path}`, {
+    method: body ? "POST" : "GET", body: body && JSON.stringify(body),
+    headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+  });
+  const incidents = (await (await ask("/incidents")).json()).items;
+  assert.equal(incidents.length, slugs.length);
+  for (const [at, { id }] of incidents.entries()) {
+    const text = PAYLOADS.slice(at * each, (at + 1) * each).join("\n");
+    assert.equal((await ask(`/incidents/${id}/notes`, { text })).status, 201);
+  }
+  // Two status pages: titles, a tag, and all names.
+  for (const [title, path] of [[PAYLOADS[20], "first"], [PAYLOADS[41], "second"]]) {
+    await page.goto(`${server.url}${project}/settings/status-pages`);
+    await page.getByLabel("Title").fill(title.slice(0, 100));
+    if (path === "second") await page.getByLabel("It shows").selectOption({ index: 3 });
+    await page.getByLabel(/^Address of your own/).fill(path);
+    await page.getByRole("button", { name: "Make it public" }).click();
+    await page.getByRole("link", { name: title.slice(0, 100), exact: true }).waitFor();
+  }
   const look = async (path) => {
     const answer = await page.goto(server.url + path);
     assert.equal(answer.status(), 200, path);
@@ -60,7 +80,11 @@ test("two hundred ways to run a script in every field that a stranger or a membe
     assert.equal(await page.locator("#clickme, [onerror], [onload], [onfocus], [hx-on\\:load]").count(), 0, path);
   };
   for (const path of ["", "/incidents", "/channels", "/maintenance"]) await look(project + path);
+  for (const path of ["/settings/status-pages", "/settings/log", "/start?step=done"]) await look(project + path);
+  for (const { id } of incidents) await look(`${project}/incidents/${id}`);
+  for (const path of ["/status/first", "/status/second"]) await look(path);
   for (const slug of slugs) await look(`${project}/heartbeats/${slug}`);
+  for (const slug of slugs.slice(0, 5)) await look(`${project}/start?step=line&h=${slug}`);
   await look(`${project}/heartbeats/${slugs[0]}/edit`);
   await look(`${project}?q=${encodeURIComponent(PAYLOADS[3])}`);
   isSound(page);
@@ -71,7 +95,7 @@ test("what pages tell browsers", async (t) => {
   t.after(() => server.stop());
   const page = await browser.person();
   const { project } = await setUp(page, server);
-  for (const path of ["/sign-in", project, `${project}/heartbeats/new`, "/docs", "/nowhere"]) {
+  for (const path of ["/sign-in", project, `${project}/heartbeats/new`, "/docs", "/nowhere", "/status/nowhere"]) {
     const answer = await page.request.get(server.url + path, { headers: { accept: "text/html" } });
     const policy = answer.headers()["content-security-policy"] ?? "";
     assert.doesNotMatch(policy, /unsafe/, path);

@@ -1,8 +1,8 @@
 //! Everything that decisions read or write, in a form in which two stores can be compared: engines number
 //! their rows as they like, so rows are named by their ids here, and logs are told along their chains.
 //!
-//! Not in it: accounts, their reports and keys, a person's descriptions, what retention keeps for itself, since
-//! when an incident was acknowledged, and heartbeats that cannot be read: such a one cannot be dumped.
+//! Not in it: accounts, their reports and keys, a person's descriptions and notes, status pages, what retention keeps
+//! for itself, since when an incident was acknowledged, and heartbeats that cannot be read: such a one cannot be dumped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

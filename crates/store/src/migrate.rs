@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         version: 1,
         name: "first",
@@ -82,6 +82,16 @@ const MIGRATIONS: [Migration; 12] = [
         version: 12,
         name: "reports",
         sql: include_str!("migrations/0012_reports.sql"),
+    },
+    Migration {
+        version: 13,
+        name: "status_page",
+        sql: include_str!("migrations/0013_status_page.sql"),
+    },
+    Migration {
+        version: 14,
+        name: "incident_note",
+        sql: include_str!("migrations/0014_incident_note.sql"),
     },
 ];
 

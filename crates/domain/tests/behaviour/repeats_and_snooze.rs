@@ -83,6 +83,19 @@ fn a_snooze_that_outlives_the_incident_says_nothing() {
 }
 
 #[test]
+fn an_incident_after_a_snoozed_one_is_told_at_once() {
+    let mut beat = down();
+    beat.snooze_at("2d 04:00", "9d 00:00")
+        .success_at("2d 12:00")
+        .elapse_until("4d 00:00");
+    beat.assert_told(&[
+        (DOWN, "2d 03:00"),
+        (AlertKind::Up, "2d 12:00"),
+        (DOWN, "3d 13:00"),
+    ]);
+}
+
+#[test]
 fn a_down_that_is_confirmed_during_a_snooze_is_told_at_its_end() {
     let mut beat = Beat::every(DAY).gap("14:00", "14:00:10");
     beat.success_at("02:00").snooze_at("2d 04:00", "2d 18:00");

@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use nightbeat_domain::{Cause, IncidentId, ProjectId, Settings, UnixMicros};
 use nightbeat_store::control::incidents::{self, Filter};
+use nightbeat_store::control::notes::{self, Note};
 use nightbeat_store::control::{Cursor, PageRequest};
 use nightbeat_store::people::{Step, take_step};
 use nightbeat_store::sql::Sql;
@@ -16,8 +17,16 @@ use super::caller::Caller;
 use super::heartbeats;
 use super::input::{self, Given, PageQuery, Query};
 use super::problem::Problem;
-use super::shapes::{Incident, List, Snooze, Viewer};
+use super::shapes::{Incident, List, NewNote, Snooze, Viewer};
 use super::state::{ApiState, Refusal, Told};
+use super::text::lines;
+use crate::random;
+
+/// The longest note.
+const NOTE_CHARS_MAX: usize = 2_000;
+
+/// An incident and what people wrote about it.
+type Noted = (incidents::Incident, Vec<Note>);
 
 /// Which incidents.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,7 +84,7 @@ async fn list(
     page: PageRequest,
 ) -> Result<Json<List<Incident>>, Problem> {
     let viewer = Viewer::new(api, caller);
-    let found = api
+    let (found, notes) = api
         .read(move |sql| {
             let mut filter = Filter {
                 heartbeat: None,
@@ -84,10 +93,15 @@ async fn list(
             if let Some(which) = &heartbeat {
                 filter.heartbeat = Some(heartbeats::find(sql, caller.project, which)?.id);
             }
-            Ok(incidents::list(sql, caller.project, &filter, &page)?)
+            let found = incidents::list(sql, caller.project, &filter, &page)?;
+            let ids: Vec<IncidentId> = found.items.iter().map(|one| one.id).collect();
+            Ok((found, notes::of(sql, &ids)?))
         })
         .await?;
-    Ok(Json(List::of(found, |one| Incident::of(one, &viewer))))
+    Ok(Json(List::of(found, |one| {
+        let notes = notes.get(&one.id).cloned().unwrap_or_default();
+        Incident::of(one, notes, &viewer)
+    })))
 }
 
 /// Show an incident
@@ -100,10 +114,13 @@ pub(super) async fn show_incident(
     Given(which): Given,
 ) -> Result<Json<Incident>, Problem> {
     let viewer = Viewer::new(&api, caller);
-    let found = api
-        .read(move |sql| find(sql, caller.project, &which))
+    let (found, notes) = api
+        .read(move |sql| {
+            let found = find(sql, caller.project, &which)?;
+            with_notes(sql, found)
+        })
         .await?;
-    Ok(Json(Incident::of(found, &viewer)))
+    Ok(Json(Incident::of(found, notes, &viewer)))
 }
 
 /// Acknowledge an incident
@@ -117,22 +134,37 @@ pub(super) async fn acknowledge_incident(
     caller: Caller,
     Given(which): Given,
 ) -> Result<Json<Incident>, Problem> {
-    let viewer = Viewer::new(&api, caller);
+    acknowledge(&api, caller, which, None).await
+}
+
+/// Says that an incident is seen; with a note, which is stored also where it is over by now.
+pub(super) async fn acknowledge(
+    api: &ApiState,
+    caller: Caller,
+    which: String,
+    note: Option<Note>,
+) -> Result<Json<Incident>, Problem> {
+    let viewer = Viewer::new(api, caller);
     let now = viewer.now();
     let project = caller.project;
-    let after = api
+    let (after, notes) = api
         .write_by(caller.actor, move |sql, told| {
-            let found = find_open(sql, project, &which)?;
-            if found.acknowledged_at.is_some() {
-                return Ok(found);
+            let found = find(sql, project, &which)?;
+            if let Some(note) = &note {
+                write_note(sql, told, caller, &found, note)?;
+            } else if found.closed_at.is_some() {
+                return Err(is_closed().into());
             }
-            act(sql, told, project, &found, &Step::Acknowledge, now)?;
-            incidents::set_acknowledged(sql, project, found.id, Some(now))?;
-            told.did("acknowledged an incident", &*found.heartbeat_name);
-            by_id(sql, project, found.id)
+            if found.closed_at.is_none() && found.acknowledged_at.is_none() {
+                act(sql, told, project, &found, &Step::Acknowledge, now)?;
+                incidents::set_acknowledged(sql, project, found.id, Some(now))?;
+                told.did("acknowledged an incident", &*found.heartbeat_name);
+            }
+            let after = by_id(sql, project, found.id)?;
+            with_notes(sql, after)
         })
         .await?;
-    Ok(Json(Incident::of(after, &viewer)))
+    Ok(Json(Incident::of(after, notes, &viewer)))
 }
 
 /// Snooze an incident
@@ -157,16 +189,95 @@ pub(super) async fn snooze_incident(
         return Err(Problem::field("until", "is more than 10 years away"));
     }
     let project = caller.project;
-    let after = api
+    let (after, notes) = api
         .write_by(caller.actor, move |sql, told| {
-            let found = find_open(sql, project, &which)?;
+            let found = find(sql, project, &which)?;
+            if found.closed_at.is_some() {
+                return Err(is_closed().into());
+            }
             act(sql, told, project, &found, &Step::Snooze(until), now)?;
             incidents::set_snoozed(sql, project, found.id, Some(until))?;
             told.did("snoozed an incident", &*found.heartbeat_name);
-            by_id(sql, project, found.id)
+            let after = by_id(sql, project, found.id)?;
+            with_notes(sql, after)
         })
         .await?;
-    Ok(Json(Incident::of(after, &viewer)))
+    Ok(Json(Incident::of(after, notes, &viewer)))
+}
+
+/// Write a note about an incident
+///
+/// What was seen, and what was done about it. It may be over.
+#[utoipa::path(post, path = "/incidents/{incident}/notes", tag = "incidents", request_body = NewNote,
+    params(("incident" = Uuid, Path, description = "Its id")),
+    responses((status = 201, body = Incident)))]
+pub(super) async fn note_incident(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Given(which): Given,
+    input::Json(asked): input::Json<NewNote>,
+) -> Result<(StatusCode, Json<Incident>), Problem> {
+    let note = new_note(&api, &asked.text)?;
+    let noted = add_note(&api, caller, which, note).await?;
+    Ok((StatusCode::CREATED, noted))
+}
+
+/// Adds a note to an incident.
+pub(super) async fn add_note(
+    api: &ApiState,
+    caller: Caller,
+    which: String,
+    note: Note,
+) -> Result<Json<Incident>, Problem> {
+    let viewer = Viewer::new(api, caller);
+    let project = caller.project;
+    let (found, notes) = api
+        .write_by(caller.actor, move |sql, told| {
+            let found = find(sql, project, &which)?;
+            write_note(sql, told, caller, &found, &note)?;
+            with_notes(sql, found)
+        })
+        .await?;
+    Ok(Json(Incident::of(found, notes, &viewer)))
+}
+
+/// A note that is written now. Who writes it is known once it is stored.
+pub(super) fn new_note(api: &ApiState, text: &str) -> Result<Note, Problem> {
+    let text = text.trim().replace("\r\n", "\n");
+    if text.is_empty() {
+        return Err(Problem::field("text", "is empty"));
+    }
+    Ok(Note {
+        id: random::uuid(),
+        at: api.now(),
+        who: String::new(),
+        text: lines("text", &text, NOTE_CHARS_MAX)?,
+    })
+}
+
+fn write_note(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    caller: Caller,
+    incident: &incidents::Incident,
+    note: &Note,
+) -> Result<(), Refusal> {
+    let who = match caller.actor {
+        Some(actor) => actor.name(sql)?,
+        None => return Err(Problem::unknown_caller("a note needs somebody who writes it").into()),
+    };
+    let note = Note {
+        who,
+        ..note.clone()
+    };
+    notes::add(sql, caller.project, incident.id, &note)?;
+    told.did("wrote a note about an incident", &*incident.heartbeat_name);
+    Ok(())
+}
+
+fn with_notes(sql: &mut dyn Sql, found: incidents::Incident) -> Result<Noted, Refusal> {
+    let notes = notes::of(sql, &[found.id])?.remove(&found.id);
+    Ok((found, notes.unwrap_or_default()))
 }
 
 /// Takes a step about an incident that is open.
@@ -202,19 +313,6 @@ fn by_id(
     id: IncidentId,
 ) -> Result<incidents::Incident, Refusal> {
     Ok(incidents::get(sql, project, id)?.ok_or_else(missing)?)
-}
-
-/// The incident, which must be open: the one that its heartbeat's state is about.
-fn find_open(
-    sql: &mut dyn Sql,
-    project: ProjectId,
-    which: &str,
-) -> Result<incidents::Incident, Refusal> {
-    let found = find(sql, project, which)?;
-    if found.closed_at.is_some() {
-        return Err(is_closed().into());
-    }
-    Ok(found)
 }
 
 fn is_closed() -> Problem {

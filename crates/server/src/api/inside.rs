@@ -127,10 +127,22 @@ impl Inside {
         Ok(())
     }
 
-    /// Says that an incident is seen.
-    pub(crate) async fn acknowledge(&self, incident: &str) -> Done<()> {
-        let which = Given(incident.to_owned());
-        let _shown = incidents::acknowledge_incident(self.state(), self.caller, which).await?;
+    /// Says that an incident is seen; with a note, unless it is empty.
+    pub(crate) async fn acknowledge(&self, incident: &str, note: &str) -> Done<()> {
+        let note = match note.trim() {
+            "" => None,
+            text => Some(incidents::new_note(&self.api, text)?),
+        };
+        let which = incident.to_owned();
+        let _shown = incidents::acknowledge(&self.api, self.caller, which, note).await?;
+        Ok(())
+    }
+
+    /// Adds a note to an incident.
+    pub(crate) async fn note(&self, incident: &str, text: &str) -> Done<()> {
+        let note = incidents::new_note(&self.api, text)?;
+        let which = incident.to_owned();
+        let _shown = incidents::add_note(&self.api, self.caller, which, note).await?;
         Ok(())
     }
 

@@ -94,6 +94,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(incidents::show_incident))
         .routes(routes!(incidents::acknowledge_incident))
         .routes(routes!(incidents::snooze_incident))
+        .routes(routes!(incidents::note_incident))
         .routes(routes!(channels::list_channels, channels::create_channel))
         .routes(routes!(
             channels::show_channel,

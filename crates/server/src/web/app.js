@@ -63,6 +63,14 @@ document.addEventListener("visibilitychange", () => (document.hidden ? rest() : 
 window.addEventListener("pagehide", rest);
 live();
 
+// A page for strangers is told nothing: it looks again by itself, while somebody sees it.
+const calm = document.querySelector("[data-refresh]");
+if (calm) {
+  setInterval(() => {
+    if (!document.hidden) document.querySelector("[data-refresh]")?.dispatchEvent(new Event("nb:changed"));
+  }, Number(calm.dataset.refresh) * 1000);
+}
+
 // What a page shows of itself elsewhere: the title, and the mark in the tab.
 document.addEventListener("htmx:after:swap", () => {
   const part = document.querySelector("[data-title]");
@@ -74,7 +82,10 @@ document.addEventListener("htmx:after:swap", () => {
 
 /* At hand ---------------------------------------------------------------------------------------------------- */
 
-for (const made of document.querySelectorAll("[data-needs-script]")) made.hidden = false;
+function reveal() { for (const made of document.querySelectorAll("[data-needs-script]")) made.hidden = false; }
+
+reveal();
+document.addEventListener("htmx:after:swap", reveal);
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -106,10 +117,15 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A form that asks for a time zone begins with the browser's, unless someone has chosen one.
-for (const field of document.querySelectorAll("[data-zone-default]")) {
+// The preview beside it is told as soon as htmx listens: it begins in a timer, too, which was set before this one.
+setTimeout(() => {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (field.dataset.zoneDefault === field.value && own) field.value = own;
-}
+  for (const field of document.querySelectorAll("[data-zone-default]")) {
+    if (field.dataset.zoneDefault !== field.value || !own || own === field.value) continue;
+    field.value = own;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+});
 
 // The fields of the kind of schedule that is chosen; without a script all of them are there.
 function chosen() {

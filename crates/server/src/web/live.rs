@@ -1,9 +1,9 @@
 //! Pages that follow what happens: the server says that something changed, the page asks what.
 //!
-//! A project that somebody looks at is asked for its version, a number that changes when any of its heartbeats
+//! What somebody looks at, a project or one heartbeat, is asked for its version: a number that changes when it
 //! does. Each second at most, and only after this node has stored something; every few seconds in any case: of
-//! several nodes the others store, too, and a heartbeat gets late without anything being stored. All pages of a
-//! project share the question, and one that nobody looks at is not asked. An event carries nothing but the
+//! several nodes the others store, too, and a heartbeat gets late without anything being stored. All pages of
+//! the same thing share the question, and what nobody looks at is not asked. An event carries nothing but the
 //! version, so that a page which missed some shows nothing wrong once it has asked again.
 
 use std::collections::HashMap;
@@ -12,24 +12,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
-use nightbeat_domain::ProjectId;
+use nightbeat_domain::{HeartbeatId, ProjectId, UnixMicros};
 use nightbeat_store::control::overview;
+use nightbeat_store::sql::Sql;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Web;
+use super::heartbeat;
+use super::pages::not_done;
 use super::viewer::Member;
 use crate::http::Shutdown;
 
 /// The shortest time between two events of one page.
 const QUIET: Duration = Duration::from_secs(1);
-/// How often a project is asked although this node has stored nothing, in units of [`QUIET`].
+/// How often a version is asked for although this node has stored nothing, in units of [`QUIET`].
 const ASK_ANYWAY: u32 = 4;
 /// How often a silent stream says that it is there: proxies close those that do not.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -39,15 +42,33 @@ const STREAMS_MAX: usize = 4_096;
 /// open they take turns, and each is told less often.
 const TOLD_PER_SECOND: usize = 200;
 
-/// Who follows which project.
+/// What a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// All heartbeats of a project.
+    Project(ProjectId),
+    /// One of them.
+    Heartbeat(ProjectId, HeartbeatId),
+}
+
+impl Subject {
+    fn version(self, sql: &mut dyn Sql, now: UnixMicros) -> nightbeat_store::Result<u64> {
+        match self {
+            Self::Project(project) => overview::version(sql, project, now),
+            Self::Heartbeat(project, id) => overview::heartbeat_version(sql, project, id, now),
+        }
+    }
+}
+
+/// Who follows what.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    /// Each project that is followed. A std mutex: never held across an await.
-    projects: Mutex<HashMap<ProjectId, Followed>>,
+    /// All that is followed. A std mutex: never held across an await.
+    followed: Mutex<HashMap<Subject, Followed>>,
     streams: Arc<Streams>,
 }
 
-/// A project that somebody follows.
+/// Something that somebody follows.
 #[derive(Debug)]
 struct Followed {
     /// Its version, 0 until it is known.
@@ -120,27 +141,27 @@ impl Live {
         (before < STREAMS_MAX).then_some(place)
     }
 
-    /// The version of a project from now on. Begins to ask where nobody has followed it so far.
-    fn follow(self: &Arc<Self>, web: &Web, project: ProjectId) -> watch::Receiver<u64> {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(followed) = projects.get(&project) {
+    /// The version of something from now on. Begins to ask where nobody has followed it so far.
+    fn follow(self: &Arc<Self>, web: &Web, subject: Subject) -> watch::Receiver<u64> {
+        let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(followed) = all.get(&subject) {
             return followed.version.subscribe();
         }
         let (version, receiver) = watch::channel(0);
         let since = Instant::now();
-        projects.insert(project, Followed { version, since });
-        tokio::spawn(ask(web.clone(), Arc::clone(self), project));
+        all.insert(subject, Followed { version, since });
+        tokio::spawn(ask(web.clone(), Arc::clone(self), subject));
         receiver
     }
 
-    /// Tells a version to all who follow; whether anybody does. Else the project is forgotten.
-    fn tell(&self, project: ProjectId, version: Option<u64>) -> bool {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(followed) = projects.get_mut(&project) else {
+    /// Tells a version to all who follow; whether anybody does. Else the subject is forgotten.
+    fn tell(&self, subject: Subject, version: Option<u64>) -> bool {
+        let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(followed) = all.get_mut(&subject) else {
             return false;
         };
         if followed.version.receiver_count() == 0 {
-            projects.remove(&project);
+            all.remove(&subject);
             return false;
         }
         let Some(version) = version else { return true };
@@ -151,16 +172,16 @@ impl Live {
         true
     }
 
-    /// Since when those who follow a project have been told that it is as it is: who looked later has seen all
-    /// that they were told of. `None`: nobody follows it.
-    pub(super) fn told_at(&self, project: ProjectId) -> Option<Instant> {
-        let projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.get(&project).map(|followed| followed.since)
+    /// Since when those who follow this have been told that it is as it is: who looked later has seen all that
+    /// they were told of. `None`: nobody follows it.
+    pub(super) fn told_at(&self, subject: Subject) -> Option<Instant> {
+        let all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&subject).map(|followed| followed.since)
     }
 }
 
-/// Asks for a project's version as long as anybody follows it.
-async fn ask(web: Web, live: Arc<Live>, project: ProjectId) {
+/// Asks for a version as long as anybody follows it.
+async fn ask(web: Web, live: Arc<Live>, subject: Subject) {
     let mut shutdown = web.shutdown.clone();
     let mut stored = None;
     let mut turns = 0;
@@ -169,23 +190,21 @@ async fn ask(web: Web, live: Arc<Live>, project: ProjectId) {
         let version = if stored != Some(seen) || turns >= ASK_ANYWAY {
             turns = 0;
             let now = web.node.now();
-            let asking = web
-                .store
-                .read(move |sql| overview::version(sql, project, now));
+            let asking = web.store.read(move |sql| subject.version(sql, now));
             match asking.await {
                 Ok(version) => {
                     stored = Some(seen);
                     Some(version)
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "whether a project has changed is not known");
+                    tracing::warn!(%error, "whether a page has changed is not known");
                     None
                 }
             }
         } else {
             None
         };
-        if !live.tell(project, version) {
+        if !live.tell(subject, version) {
             return;
         }
         turns += 1;
@@ -196,16 +215,31 @@ async fn ask(web: Web, live: Arc<Live>, project: ProjectId) {
     }
 }
 
-/// `…/events`: says the project's version, and each new one.
-pub(super) async fn events(State(web): State<Web>, member: Member) -> Response {
+/// `…/events` of a project: says its version, and each new one.
+pub(super) async fn project_events(State(web): State<Web>, member: Member) -> Response {
+    events(&web, Subject::Project(member.project.id))
+}
+
+/// The same of one heartbeat.
+pub(super) async fn heartbeat_events(
+    State(web): State<Web>,
+    member: Member,
+    Path((_, which)): Path<(String, String)>,
+) -> Response {
+    match heartbeat::find(&web, member.project.id, &which).await {
+        Ok(found) => events(&web, Subject::Heartbeat(member.project.id, found.id)),
+        Err(refused) => not_done(&web, &member.viewer, &refused),
+    }
+}
+
+fn events(web: &Web, subject: Subject) -> Response {
     let Some(place) = web.live.place() else {
         let later = [(RETRY_AFTER, "30")];
         let text = "too many pages are open; this one shows changes when it is loaded again\n";
         return (StatusCode::SERVICE_UNAVAILABLE, later, text).into_response();
     };
-    let version = web.live.follow(&web, member.project.id);
     let follower = Follower {
-        version,
+        version: web.live.follow(web, subject),
         told: 0,
         shutdown: web.shutdown.clone(),
         place,

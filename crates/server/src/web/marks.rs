@@ -15,6 +15,9 @@ pub(super) const BY_URGENCY: [Status; 7] = [
     Status::Paused,
 ];
 
+/// How many of them need a person.
+const URGENT: usize = 4;
+
 /// The status of that name.
 pub(super) fn status(name: &str) -> Option<Status> {
     BY_URGENCY
@@ -29,9 +32,17 @@ pub(super) fn worst(counts: &HashMap<Status, u64>) -> Option<Status> {
         .find(|status| counts.get(status).is_some_and(|count| *count > 0))
 }
 
+/// Whether there is anything that a person should look at.
+pub(super) fn needs_somebody(counts: &HashMap<Status, u64>) -> bool {
+    let urgent = &BY_URGENCY[..URGENT];
+    urgent
+        .iter()
+        .any(|status| counts.get(status).is_some_and(|count| *count > 0))
+}
+
 /// `2 down, 1 late`; `all is well` where nothing needs a person.
 pub(super) fn summary(counts: &HashMap<Status, u64>) -> String {
-    let urgent = &BY_URGENCY[..4];
+    let urgent = &BY_URGENCY[..URGENT];
     let told: Vec<String> = urgent
         .iter()
         .filter_map(|status| {

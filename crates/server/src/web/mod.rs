@@ -15,7 +15,6 @@ mod frame;
 mod headers;
 mod health;
 mod heartbeat;
-mod incident;
 mod incidents;
 mod invitations;
 mod keys;
@@ -43,6 +42,8 @@ mod sign_in;
 mod sign_in_code;
 mod sign_in_link;
 mod sign_up;
+mod start;
+mod status;
 mod time;
 mod viewer;
 
@@ -89,6 +90,7 @@ pub(crate) struct Web {
     api: ApiState,
     live: Arc<Live>,
     lists: Arc<list::Lists>,
+    status: Arc<status::Cache>,
     passwords: Passwords,
     throttle: Arc<Throttle>,
     /// An OpenID Connect provider.
@@ -122,6 +124,7 @@ impl Web {
             api,
             live: Arc::default(),
             lists: Arc::default(),
+            status: Arc::default(),
             passwords: Passwords::default(),
             throttle: Arc::default(),
             provider: parts.provider,
@@ -165,10 +168,13 @@ impl Web {
             .merge(doors())
             .merge(own_pages())
             .merge(management())
+            .route("/status/{secret}", get(status::show))
             .route("/docs", get(docs::index))
             .route("/docs/{chapter}", get(docs::chapter))
             .route(assets::ASSETS_ROUTE, get(assets::serve))
             .merge(project())
+            .merge(first_steps())
+            .merge(incident_pages())
             .layer(axum::middleware::map_response(headers::secure))
             .with_state(self.clone())
     }
@@ -318,6 +324,18 @@ fn management() -> Router<Web> {
             "/projects/{project}/settings/ping-key/rotate",
             post(keys::rotate_ping_key),
         )
+        .route(
+            "/projects/{project}/settings/status-pages",
+            get(status::list).post(status::create),
+        )
+        .route(
+            "/projects/{project}/settings/status-pages/{page}",
+            get(status::one).post(status::change),
+        )
+        .route(
+            "/projects/{project}/settings/status-pages/{page}/delete",
+            post(status::delete),
+        )
         .route("/projects/{project}/settings/log", get(log::show))
 }
 
@@ -325,7 +343,7 @@ fn management() -> Router<Web> {
 fn project() -> Router<Web> {
     Router::new()
         .route("/projects/{project}", get(list::show))
-        .route("/projects/{project}/events", get(live::events))
+        .route("/projects/{project}/events", get(live::project_events))
         .route(
             "/projects/{project}/heartbeats/change",
             get(list::ask).post(list::change),
@@ -341,6 +359,10 @@ fn project() -> Router<Web> {
         .route(
             "/projects/{project}/heartbeats/{heartbeat}",
             get(heartbeat::show),
+        )
+        .route(
+            "/projects/{project}/heartbeats/{heartbeat}/events",
+            get(live::heartbeat_events),
         )
         .route(
             "/projects/{project}/heartbeats/{heartbeat}/edit",
@@ -361,15 +383,6 @@ fn project() -> Router<Web> {
         .route(
             "/projects/{project}/heartbeats/{heartbeat}/delete",
             post(heartbeat::delete),
-        )
-        .route("/projects/{project}/incidents", get(incidents::show))
-        .route(
-            "/projects/{project}/incidents/{incident}/acknowledge",
-            post(heartbeat::acknowledge),
-        )
-        .route(
-            "/projects/{project}/incidents/{incident}/snooze",
-            post(heartbeat::snooze),
         )
         .route("/projects/{project}/channels", get(channels::list))
         .route(
@@ -399,6 +412,54 @@ fn project() -> Router<Web> {
         .route(
             "/projects/{project}/maintenance/{window}/delete",
             post(maintenance::delete),
+        )
+}
+
+/// The first steps in a project.
+fn first_steps() -> Router<Web> {
+    Router::new()
+        .route("/projects/{project}/start", get(start::show))
+        .route(
+            "/projects/{project}/start/heartbeat",
+            post(heartbeat::first::create),
+        )
+        .route(
+            "/projects/{project}/start/preview",
+            post(heartbeat::first::preview),
+        )
+        .route(
+            "/projects/{project}/start/channel",
+            post(channels::first::create),
+        )
+        .route(
+            "/projects/{project}/start/channel/{channel}",
+            get(channels::first::made),
+        )
+        .route(
+            "/projects/{project}/start/channel/{channel}/test",
+            post(channels::first::test),
+        )
+}
+
+/// Its incidents.
+fn incident_pages() -> Router<Web> {
+    Router::new()
+        .route("/projects/{project}/incidents", get(incidents::show))
+        .route(
+            "/projects/{project}/incidents/{incident}",
+            get(incidents::show_one),
+        )
+        .route(
+            "/projects/{project}/incidents/{incident}/acknowledge",
+            post(incidents::acknowledge),
+        )
+        .route(
+            "/projects/{project}/incidents/{incident}/snooze",
+            post(incidents::snooze),
+        )
+        .route(
+            "/projects/{project}/incidents/{incident}/notes",
+            post(incidents::note),
         )
 }
 

@@ -9,6 +9,7 @@ use flate2::Compression;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER, VARY};
 use http::{HeaderMap, StatusCode};
 use nightbeat_store::StoreError;
+use sha2::{Digest as _, Sha256};
 
 pub(super) use super::frame::Frame;
 use super::viewer::Viewer;
@@ -67,6 +68,7 @@ pub(super) struct SetupForm<'a> {
 #[template(path = "created.html")]
 pub(super) struct Created<'a> {
     pub(super) frame: Frame,
+    pub(super) project: &'a str,
     pub(super) keys: &'a Initialised,
     pub(super) public_url: &'a str,
 }
@@ -103,6 +105,15 @@ impl Rendered {
             html: template.render()?.into(),
             gzip: OnceLock::new(),
         })
+    }
+
+    /// What names it: another one has another name. Weak, as it is the same for both encodings.
+    pub(super) fn etag(&self) -> String {
+        let hash = Sha256::digest(&self.html);
+        let hash = hash[..8]
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        format!("W/\"{hash}\"")
     }
 
     /// For the browser that sent these headers.

@@ -115,7 +115,7 @@ pub(super) async fn create(
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     };
     match created {
-        Ok(keys) => welcome(&web, &visitor, &email, &keys).await,
+        Ok(keys) => welcome(&web, &visitor, (&email, project.trim()), &keys).await,
         Err(InitError::Refused(problem)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             ask(&web, &visitor, status, (&email, &project), Some(problem))
@@ -126,7 +126,12 @@ pub(super) async fn create(
 }
 
 /// Shows the keys, and signs the person in.
-async fn welcome(web: &Web, visitor: &Visitor, email: &str, keys: &Initialised) -> Response {
+async fn welcome(
+    web: &Web,
+    visitor: &Visitor,
+    (email, project): (&str, &str),
+    keys: &Initialised,
+) -> Response {
     let signed_in = SignedIn {
         who: email_key(email),
         how: "by setting the server up",
@@ -134,6 +139,7 @@ async fn welcome(web: &Web, visitor: &Visitor, email: &str, keys: &Initialised) 
     let owner = SessionOwner::Account(keys.account);
     let created = Created {
         frame: web.frame(),
+        project,
         keys,
         public_url: &web.public_url,
     };

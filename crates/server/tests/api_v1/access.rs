@@ -173,6 +173,14 @@ async fn everything() -> (Api, Vec<Route>) {
         200,
         Nothing,
     );
+    add(
+        "POST",
+        "/incidents/{incident}/notes",
+        &incident,
+        json!({"text": "seen"}),
+        201,
+        Nothing,
+    );
     let new = json!({"name": "new", "kind": "email", "settings": {"to": "a@b.example"}});
     add("GET", "/channels", "", none(), 200, Own);
     add("POST", "/channels", "", new, 201, Own);

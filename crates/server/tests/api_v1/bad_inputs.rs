@@ -83,6 +83,10 @@ fn broken_json() -> Vec<Bad> {
             "POST",
             "/incidents/00000000-0000-4000-8000-000000000000/snooze",
         ),
+        (
+            "POST",
+            "/incidents/00000000-0000-4000-8000-000000000000/notes",
+        ),
     ];
     let mut bad = Vec::new();
     for (body, status) in bodies {

@@ -1,4 +1,4 @@
-//! Incidents: show, acknowledge, snooze.
+//! Incidents: show, acknowledge, snooze, note.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn an_incident_is_shown_open_and_closed() {
         "id": path.trim_start_matches("/incidents/"), "heartbeat_id": job["id"],
         "heartbeat_name": "job", "cause": "failed", "claim": "down", "opened_at": open["opened_at"],
         "closed_at": null, "closing": null, "acknowledged_at": null, "snoozed_until": null,
-        "text": open["text"],
+        "text": open["text"], "notes": [],
     });
     assert_eq!(open, expected);
     assert!(!open["text"].as_str().unwrap().is_empty());
@@ -126,4 +126,44 @@ async fn a_closed_incident_can_be_neither_acknowledged_nor_snoozed() {
         let path = format!("{path}/acknowledge");
         api.post(&path, Value::Null).await.refuses(404, None);
     }
+}
+
+#[tokio::test]
+async fn notes_are_told_with_their_incident_open_or_over() {
+    let (api, job, path) = down().await;
+    let below = format!("{path}/notes");
+    let text = "The disk is full.\nAsked for a larger one.";
+    let answer = api
+        .post(&below, json!({"text": format!("  {text}\r\n")}))
+        .await
+        .is(201);
+    let expected =
+        json!({"at": answer["notes"][0]["at"], "by": "API key first read-write key", "text": text});
+    assert_eq!(answer["notes"], json!([expected]));
+    assert_eq!(answer["acknowledged_at"], Value::Null, "a note is no step");
+    api.signal(&job, SignalKind::Success).await;
+    let again = api.post(&below, json!({"text": "It is larger."})).await;
+    assert_eq!(again.is(201)["notes"].as_array().unwrap().len(), 2);
+    for list in ["/incidents", "/heartbeats/job/incidents"] {
+        let list = api.get(list).await.is(200);
+        let notes = items(&list)[0]["notes"].as_array().unwrap();
+        assert_eq!((&notes[0], notes.len()), (&expected, 2));
+    }
+    let longest = "ä".repeat(2_000);
+    api.post(&below, json!({"text": longest})).await.is(201);
+    for text in ["", " \n ", "nul \0", &format!("{longest}.")] {
+        let refused = api.post(&below, json!({"text": text})).await;
+        refused.refuses(422, Some("text"));
+    }
+    api.post(&below, json!({})).await.refuses(422, Some("text"));
+    let nowhere = "/incidents/00000000-0000-4000-8000-000000000000/notes";
+    let nowhere = api.post(nowhere, json!({"text": "?"})).await;
+    nowhere.refuses(404, None);
+    assert_eq!(
+        api.get(&path).await.is(200)["notes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
 }

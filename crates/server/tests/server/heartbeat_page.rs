@@ -1,7 +1,7 @@
 //! A heartbeat's page and its form.
 
 use crate::support::{Fixture, start};
-use crate::surfer::{Surfer, between};
+use crate::surfer::{Surfer, between, incident};
 
 async fn signal(nightbeat: &Fixture, slug: &str, tail: &str, body: &str) {
     let ping_key = &nightbeat.keys.ping_key;
@@ -96,7 +96,7 @@ async fn pausing_acknowledging_and_deleting() {
     browser.post("/heartbeats/nightly/resume", "").await;
     signal(&nightbeat, "nightly", "/3", "").await;
     let page = browser.page("/heartbeats/nightly").await.body;
-    let acknowledge = between(&page, "/incidents/", "/acknowledge").to_owned();
+    let acknowledge = incident(&page).to_owned();
     let path = format!("/incidents/{acknowledge}/acknowledge");
     let done = browser.post(&path, "slug=nightly").await;
     assert!(browser.follow(&done).await.body.contains("no more repeats"));
@@ -107,11 +107,55 @@ async fn pausing_acknowledging_and_deleting() {
         incidents.contains("Held back until") && incidents.contains("exit code 3"),
         "{incidents}"
     );
+    // Notes: with the acknowledgement, and later; each with who wrote it, and as it was typed.
+    let path = format!("/incidents/{acknowledge}/notes");
+    let noted = browser
+        .post(
+            &path,
+            "from=incident&note=+%3Cb%3Efull%3C%2Fb%3E%0D%0Adisk+",
+        )
+        .await;
+    let own = format!("{}/incidents/{acknowledge}", browser.project);
+    assert_eq!(noted.header("location"), Some(own.as_str()));
+    let noted = browser.follow(&noted).await.body;
+    let written =
+        "API key first read-write key wrote:</span><p>&#60;b&#62;full&#60;/b&#62;\ndisk</p>";
+    assert!(noted.contains(written), "{noted}");
+    assert!(noted.contains("Acknowledged."), "{noted}");
+    for (note, told) in [
+        ("", "The note is empty."),
+        ("%20", "The note is empty."),
+        ("x".repeat(2_001).as_str(), "longer than 2000"),
+    ] {
+        let refused = browser.post(&path, &format!("note={note}")).await;
+        assert_eq!(refused.status, 422);
+        assert!(refused.body.contains(told), "{}", refused.body);
+    }
+    let heartbeat = browser.page("/heartbeats/nightly").await.body;
+    assert!(heartbeat.contains("<p>&#60;b&#62;full"), "{heartbeat}");
     // An address in a form leads nowhere else.
     let path = format!("/incidents/{acknowledge}/acknowledge");
-    let away = browser.post(&path, "slug=%2F%2Fevil.example").await;
+    let away = browser
+        .post(
+            &path,
+            "slug=%2F%2Fevil.example&from=%2F%2Fevil.example&note=seen",
+        )
+        .await;
     let location = away.header("location").unwrap();
     assert_eq!(location, format!("{}/incidents", browser.project));
+    let list = browser.follow(&away).await.body;
+    assert!(
+        list.contains("API key first read-write key:</span> seen"),
+        "{list}"
+    );
+    let reader = Surfer::of_reader(&nightbeat).await;
+    let incident = reader.page(&format!("/incidents/{acknowledge}")).await.body;
+    assert!(
+        incident.contains("<p>seen</p>") && !incident.contains("<form"),
+        "{incident}"
+    );
+    let path = format!("/incidents/{acknowledge}/notes");
+    assert_eq!(reader.post(&path, "note=me+too").await.status, 403);
 
     let unsure = browser.post("/heartbeats/nightly/delete", "sure=yes").await;
     assert_eq!(unsure.status, 422);

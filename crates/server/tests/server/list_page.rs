@@ -198,7 +198,7 @@ async fn an_empty_project_says_what_to_do() {
     let browser = Surfer::of_owner(&nightbeat).await;
     let page = browser.page("").await.body;
     assert!(
-        page.contains("Nothing is watched yet") && page.contains("Say where alerts go"),
+        page.contains("Nothing is watched yet") && page.contains("First say where alerts go"),
         "{page}"
     );
     let start = browser.get("/").await;

@@ -132,6 +132,12 @@ async fn each_change_by_a_key_is_in_the_log_with_the_keys_name() {
         house.news(&mut seen).await,
         did("snoozed an incident", "nightly")
     );
+    let note = Some(json!({"text": "looked at it"}));
+    house.ask("POST", &format!("{incident}/notes"), note).await;
+    assert_eq!(
+        house.news(&mut seen).await,
+        did("wrote a note about an incident", "nightly")
+    );
     house.ask("DELETE", url, None).await;
     assert_eq!(
         house.news(&mut seen).await,

@@ -25,6 +25,8 @@ mod rate;
 mod reports;
 mod second_step;
 mod smtp;
+mod start;
+mod status_pages;
 mod support;
 mod surfer;
 mod tenants;

@@ -133,6 +133,12 @@ pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     &text[from..from + to]
 }
 
+/// The id of the first incident on a page that can be acknowledged there.
+pub(crate) fn incident(page: &str) -> &str {
+    let (before, _) = page.split_once("/acknowledge\"").expect("a form");
+    before.rsplit('/').next().unwrap()
+}
+
 /// The first cookie that an answer sets.
 fn cookie(answer: &Answer) -> String {
     let cookie = answer.header("set-cookie").expect("a cookie");

@@ -7,6 +7,7 @@ use std::path::Path;
 use nightbeat_server::accounts::key_hash;
 use nightbeat_store::control::invitations::{self, Invitation};
 use nightbeat_store::control::keys::{self, Key, Scope};
+use nightbeat_store::control::status_pages::{self, StatusPage};
 use nightbeat_store::control::{PageRequest, accounts, projects};
 use nightbeat_store::sql::Sql;
 use uuid::Uuid;
@@ -35,6 +36,7 @@ use For::{Everybody, Holder, Members, Person, Viewer};
 const ROUTES: &[(&str, &str, For)] = &[
     ("GET", "/", Viewer),
     ("GET", "ASSETS_ROUTE", Everybody),
+    ("GET", "/status/{secret}", Holder),
     ("GET", "/docs", Everybody),
     ("GET", "/docs/{chapter}", Everybody),
     ("GET", "/healthz", Everybody),
@@ -92,6 +94,20 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("POST", "/projects/new", Person),
     ("GET", "/projects/{project}", Members),
     ("GET", "/projects/{project}/events", Members),
+    ("GET", "/projects/{project}/start", Members),
+    ("POST", "/projects/{project}/start/heartbeat", Members),
+    ("POST", "/projects/{project}/start/preview", Members),
+    ("POST", "/projects/{project}/start/channel", Members),
+    (
+        "GET",
+        "/projects/{project}/start/channel/{channel}",
+        Members,
+    ),
+    (
+        "POST",
+        "/projects/{project}/start/channel/{channel}/test",
+        Members,
+    ),
     ("GET", "/projects/{project}/heartbeats/change", Members),
     ("POST", "/projects/{project}/heartbeats/change", Members),
     ("GET", "/projects/{project}/heartbeats/new", Members),
@@ -128,7 +144,18 @@ const ROUTES: &[(&str, &str, For)] = &[
         "/projects/{project}/heartbeats/{heartbeat}/delete",
         Members,
     ),
+    (
+        "GET",
+        "/projects/{project}/heartbeats/{heartbeat}/events",
+        Members,
+    ),
     ("GET", "/projects/{project}/incidents", Members),
+    ("GET", "/projects/{project}/incidents/{incident}", Members),
+    (
+        "POST",
+        "/projects/{project}/incidents/{incident}/notes",
+        Members,
+    ),
     (
         "POST",
         "/projects/{project}/incidents/{incident}/acknowledge",
@@ -219,6 +246,23 @@ const ROUTES: &[(&str, &str, For)] = &[
         Members,
     ),
     ("GET", "/projects/{project}/settings/log", Members),
+    ("GET", "/projects/{project}/settings/status-pages", Members),
+    ("POST", "/projects/{project}/settings/status-pages", Members),
+    (
+        "GET",
+        "/projects/{project}/settings/status-pages/{page}",
+        Members,
+    ),
+    (
+        "POST",
+        "/projects/{project}/settings/status-pages/{page}",
+        Members,
+    ),
+    (
+        "POST",
+        "/projects/{project}/settings/status-pages/{page}/delete",
+        Members,
+    ),
 ];
 
 /// What forms hold, of all routes at once: what a route does not know it leaves out.
@@ -231,6 +275,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("password", "another horse"),
     ("code", "123456"),
     ("ticket", "x"),
+    ("title", "taken over"),
 ];
 
 /// Method and path of each `.route(…)` in the files of the pages.
@@ -322,7 +367,15 @@ async fn furnish(house: &House) -> Anas {
             created_at: now,
             expires_at: now + std::time::Duration::from_secs(3_600),
         };
-        invitations::insert(sql, &invitation, &key_hash("anas"))
+        invitations::insert(sql, &invitation, &key_hash("anas"))?;
+        let page = StatusPage {
+            id: Uuid::from_u128(18),
+            path: "anas-page".to_owned(),
+            tag: String::new(),
+            title: "anas-title".to_owned(),
+            created_at: now,
+        };
+        status_pages::insert(sql, home, &page)
     });
     furnishing.await.unwrap();
     anas
@@ -338,10 +391,11 @@ async fn all_of_anas(house: &House) -> String {
             .map(|(account, role)| (account.email, role, account.theme, account.password_hash))
             .collect();
         Ok(format!(
-            "{:?} {:?} {members:?} {:?}",
+            "{:?} {:?} {members:?} {:?} {:?}",
             projects::get(sql, home)?,
             keys::list(sql, home, &PageRequest::default())?,
-            invitations::list(sql, home, now)?
+            invitations::list(sql, home, now)?,
+            status_pages::list(sql, home)?
         ))
     };
     house.nightbeat.server.store().read(read).await.unwrap()
@@ -361,6 +415,7 @@ fn path(template: &str, house: &House, anas: &Anas) -> String {
         ("{channel}", Uuid::from_u128(15).to_string()),
         ("{delivery}", Uuid::from_u128(16).to_string()),
         ("{window}", Uuid::from_u128(17).to_string()),
+        ("{page}", Uuid::from_u128(18).to_string()),
         ("{chapter}", "rules".to_owned()),
         ("{secret}", "guess".to_owned()),
     ] {
@@ -396,6 +451,8 @@ async fn try_all(
         for secret in [
             "nightly",
             "anas-key",
+            "anas-page",
+            "anas-title",
             "cleo@example.org",
             "fay@example.org",
             "Home",

@@ -18,6 +18,7 @@ pub mod incidents;
 pub mod invitations;
 pub mod keys;
 pub mod maintenance;
+pub mod notes;
 pub mod overview;
 mod page;
 pub mod passkeys;
@@ -32,6 +33,7 @@ pub mod sessions;
 pub mod settings;
 pub mod signals;
 mod slug;
+pub mod status_pages;
 
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use prune::prune_removed;

@@ -10,7 +10,7 @@ use super::heartbeats::{COLUMNS, FROM, Filter, Heartbeat, apply, read_all};
 use super::query::Query;
 use crate::Result;
 use crate::codec::{self, phase_code};
-use crate::sql::{Sql, Value};
+use crate::sql::{Row, Sql, Value};
 
 /// The most heartbeats of one page.
 pub const HEARTBEATS_MAX: u32 = 200;
@@ -213,10 +213,34 @@ pub fn version(sql: &mut dyn Sql, project: ProjectId, now: UnixMicros) -> Result
          WHERE heartbeat.project = $1",
         &[project.into(), now.into()],
     )?;
-    let Some(row) = row else { return Ok(0) };
-    // FNV-1a, a number at a time: the same numbers are the same version after a restart, too.
+    row.map_or(Ok(0), |row| hashed(&row))
+}
+
+/// The same for a page that shows one heartbeat: it changes when this one does, is late, or is written a note
+/// about. Look-ups by key.
+pub fn heartbeat_version(
+    sql: &mut dyn Sql,
+    project: ProjectId,
+    heartbeat: HeartbeatId,
+    now: UnixMicros,
+) -> Result<u64> {
+    let row = sql.first(
+        "SELECT heartbeat.version,
+                coalesce(heartbeat_state.version, 0),
+                CASE WHEN heartbeat_state.expected_at <= $3 THEN 1 ELSE 0 END,
+                (SELECT count(*) FROM incident JOIN incident_note ON incident_note.incident = incident.id
+                  WHERE incident.heartbeat = heartbeat.id)
+         FROM heartbeat LEFT JOIN heartbeat_state ON heartbeat_state.id = heartbeat.id
+         WHERE heartbeat.project = $1 AND heartbeat.id = $2",
+        &[project.into(), heartbeat.into(), now.into()],
+    )?;
+    row.map_or(Ok(0), |row| hashed(&row))
+}
+
+/// FNV-1a, a number at a time: the same numbers are the same version after a restart, too.
+fn hashed(row: &Row) -> Result<u64> {
     let mut version = 0xcbf2_9ce4_8422_2325_u64;
-    for column in 0..4 {
+    for column in 0..row.values.len() {
         version = (version ^ row.get::<u64>(column)?).wrapping_mul(0x0000_0100_0000_01b3);
     }
     Ok(version)

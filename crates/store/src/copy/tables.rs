@@ -16,7 +16,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 
 /// Every table, those that others refer to before these. Not `service`, which is one row, and not what each
 /// database has for itself: its schema's version and its nodes.
-pub(super) const TABLES: [Table; 32] = [
+pub(super) const TABLES: [Table; 34] = [
     table("project", &["id"]),
     table("account", &["id"]),
     table("member", &["project", "account"]),
@@ -31,6 +31,7 @@ pub(super) const TABLES: [Table; 32] = [
     table("external_identity", &["issuer", "subject"]),
     table("one_time_link", &["hash"]),
     table("report", &["account"]),
+    table("status_page", &["id"]),
     table("channel", &["id"]),
     table("maintenance", &["id"]),
     table("settings", &["id"]),
@@ -44,6 +45,7 @@ pub(super) const TABLES: [Table; 32] = [
     table("run_day", &["heartbeat", "day"]),
     table("pruned", &["heartbeat"]),
     table("incident", &["id"]),
+    table("incident_note", &["id"]),
     table("delivery", &["number"]),
     table("attempt", &["delivery", "number"]),
     table("gap", &["id"]),

@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All of them. One that was released is never edited: a later one corrects it.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 12] = [
     Migration {
         version: 1,
         name: "first",
@@ -76,6 +76,16 @@ const MIGRATIONS: [Migration; 10] = [
         version: 10,
         name: "reports",
         sql: include_str!("../migrations/postgres/0010_reports.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "status_page",
+        sql: include_str!("../migrations/postgres/0011_status_page.sql"),
+    },
+    Migration {
+        version: 12,
+        name: "incident_note",
+        sql: include_str!("../migrations/postgres/0012_incident_note.sql"),
     },
 ];
 

@@ -29,7 +29,7 @@ pub(crate) const END: UnixMicros = UnixMicros(START.0 + 10 * 3_600_000_000);
 pub(crate) const DELETED: i64 = 1_000;
 
 /// What no verb puts there so easily.
-const ODD_ROWS: [&str; 19] = [
+const ODD_ROWS: [&str; 21] = [
     "INSERT INTO account VALUES ($1, 'a@example.org', NULL, 1, 'dark', 'Europe/Berlin', 2)",
     "INSERT INTO member SELECT id, $1, 'owner' FROM project",
     "INSERT INTO api_key SELECT $1, id, 'key', 'read-only', $1, 5, NULL FROM project",
@@ -44,6 +44,8 @@ const ODD_ROWS: [&str; 19] = [
     "INSERT INTO one_time_link VALUES ($1, 'setup', 1, 2)",
     "INSERT INTO report VALUES ($1, 'weekly', 8, 'nb_u_secret', 3, 2, 1, 0, 2, NULL)",
     "INSERT INTO maintenance SELECT $1, id, 1, 2, 'weekend', 0 FROM project",
+    "INSERT INTO status_page SELECT $1, id, 'ours', '', 'Our backups', 1 FROM project",
+    "INSERT INTO incident_note SELECT $1, min(id), 1, 'a@example.org', 'looked at it' FROM incident",
     "INSERT INTO removed_heartbeat VALUES ($1, NULL, NULL)",
     "INSERT INTO removed_project VALUES ($1)",
     "INSERT INTO run_day VALUES ($1, 20000, 1, 2, 3, 4, 5, 6), ($1, 20001, 1, 2, 3, 4, 5, 6)",

@@ -71,7 +71,7 @@ async fn a_row_that_differs_is_found() {
     let source = on_sqlite(&path, Opener::Copy).unwrap();
     let database = postgres::database();
     let target = on_postgres(&database, Opener::Copy).await.unwrap();
-    // All 30 tables and 100 rows and more, in two steps a table; then something happens to one.
+    // All 34 tables and 100 rows and more, in two steps a table; then something happens to one.
     copy(&source, &target, 1_000, 44).await.unwrap_err();
     database.run("UPDATE signal SET body = '\\x00' WHERE id = (SELECT min(id) FROM signal)");
     let error = refused(&source, &target).await;

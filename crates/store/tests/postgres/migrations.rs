@@ -88,6 +88,8 @@ async fn nodes_may_start_on_an_empty_database_at_once() {
             vec![text("8"), text("badges")],
             vec![text("9"), text("confirmed_addresses")],
             vec![text("10"), text("reports")],
+            vec![text("11"), text("status_page")],
+            vec![text("12"), text("incident_note")],
         ]
     );
 }

@@ -1,11 +1,12 @@
 //! Incidents.
 
 use nightbeat_notify::incident_text;
-use nightbeat_store::control::incidents;
+use nightbeat_store::control::{incidents, notes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::words::IncidentNoteText;
 use super::{Time, Viewer};
 
 /// The time in which a heartbeat was down, or to be warned about.
@@ -39,6 +40,30 @@ pub(in crate::api) struct Incident {
     /// What happened, in a sentence; `null` where a snooze held its alerts back.
     #[schema(required)]
     text: Option<String>,
+    /// What people wrote about it, the oldest first.
+    notes: Vec<Note>,
+}
+
+/// What someone wrote about an incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentNote)]
+struct Note {
+    /// When.
+    at: Time,
+    /// The e-mail address of who wrote it, as it was then; `API key` and its name where a program did.
+    by: String,
+    /// What it says.
+    text: String,
+}
+
+/// A note that is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewIncidentNote)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewNote {
+    /// What it says.
+    #[schema(value_type = IncidentNoteText)]
+    pub(in crate::api) text: String,
 }
 
 /// Why an incident opened.
@@ -104,9 +129,14 @@ pub(in crate::api) struct Snooze {
 }
 
 impl Incident {
-    /// What `viewer` sees of it.
-    pub(in crate::api) fn of(found: incidents::Incident, viewer: &Viewer) -> Self {
+    /// What `viewer` sees of it and its notes.
+    pub(in crate::api) fn of(
+        found: incidents::Incident,
+        notes: Vec<notes::Note>,
+        viewer: &Viewer,
+    ) -> Self {
         Self {
+            notes: notes.into_iter().map(Note::from).collect(),
             id: found.id.0,
             heartbeat_id: viewer.heartbeat_id(found.heartbeat),
             heartbeat_name: found.heartbeat_name,
@@ -118,6 +148,16 @@ impl Incident {
             acknowledged_at: found.acknowledged_at.map(Time::from),
             snoozed_until: found.snoozed_until.map(Time::from),
             text: found.alert.as_ref().map(incident_text),
+        }
+    }
+}
+
+impl From<notes::Note> for Note {
+    fn from(note: notes::Note) -> Self {
+        Self {
+            at: note.at.into(),
+            by: note.who,
+            text: note.text,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) use delivery::{Delivery, DeliveryState};
 pub(super) use grace::HeartbeatDetail;
 pub(crate) use heartbeat::HeartbeatEdit;
 pub(super) use heartbeat::{Heartbeat, NewHeartbeat, Status};
-pub(super) use incident::{Incident, Snooze};
+pub(super) use incident::{Incident, NewNote, Snooze};
 pub(super) use key::{Key, NewKey};
 pub(crate) use keywords::Keywords;
 pub(super) use list::List;

@@ -11,6 +11,8 @@ use utoipa::{PartialSchema, ToSchema};
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 /// No control character but those of lines and tables.
 const LINES: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
+/// The same, and something besides white space.
+const FILLED_LINES: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 /// No control character.
 const PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
@@ -46,6 +48,8 @@ texts! {
     Description = text(LINES, 10_000);
     /// What a maintenance window is for.
     Note = text(LINES, 1_000);
+    /// What is written about an incident.
+    IncidentNoteText = text(FILLED_LINES, 2_000).min_length(Some(1));
     /// A word that is looked for.
     Word = text(PLAIN, 2_000);
     /// An exit code that is no success.

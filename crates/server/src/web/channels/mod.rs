@@ -1,5 +1,6 @@
 //! Where alerts go: the channels of a project, what they are made of, and how they fare.
 
+pub(super) mod first;
 mod form;
 
 use askama::Template;

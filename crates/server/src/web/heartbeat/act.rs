@@ -5,10 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use nightbeat_domain::{Signal, SignalKind, UnixMicros};
-use nightbeat_store::control::is_slug;
 use nightbeat_store::{Arrival, Target};
-use serde_json::json;
-use std::time::Duration;
 
 use super::page_path;
 use crate::api::inside::Refused;
@@ -128,46 +125,5 @@ pub(in crate::web) async fn test(
             "Not recorded",
             "This server shows pages only; signals go to others. Use the line for curl instead.",
         ),
-    }
-}
-
-pub(in crate::web) async fn acknowledge(
-    State(web): State<Web>,
-    member: Member,
-    Path((_, incident)): Which,
-    Posted(fields): Posted<Fields>,
-) -> Response {
-    if !member.may_change() {
-        return only_looking(&web, &member.viewer);
-    }
-    let result = member.inside(&web).acknowledge(&incident).await;
-    back(&web, &member, fields.text("slug"), result)
-}
-
-pub(in crate::web) async fn snooze(
-    State(web): State<Web>,
-    member: Member,
-    Path((_, incident)): Which,
-    Posted(fields): Posted<Fields>,
-) -> Response {
-    if !member.may_change() {
-        return only_looking(&web, &member.viewer);
-    }
-    let hours: u64 = fields.text("hours").parse().unwrap_or(1);
-    let until = web.node.now() + Duration::from_secs(hours.clamp(1, 720) * 3_600);
-    let json = json!({ "until": until.to_string() });
-    let inside = member.inside(&web);
-    let result = inside.snooze(&incident, json).await;
-    back(&web, &member, fields.text("slug"), result)
-}
-
-/// To the page that the form stood on: a heartbeat's, or the list of incidents.
-fn back(web: &Web, member: &Member, slug: &str, result: Result<(), Refused>) -> Response {
-    match result {
-        Ok(()) if !is_slug(slug) => {
-            let path = project_path(member.project.id);
-            go(web, &format!("{path}/incidents"))
-        }
-        result => done(web, member, slug, result),
     }
 }

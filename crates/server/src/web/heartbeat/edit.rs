@@ -55,18 +55,18 @@ struct FormPage {
 /// What a schedule does.
 #[derive(Template)]
 #[template(path = "preview.html")]
-struct PreviewPart {
-    preview: Preview,
+pub(super) struct PreviewPart {
+    pub(super) preview: Preview,
 }
 
-struct Preview {
-    explanation: String,
-    zone: String,
+pub(super) struct Preview {
+    pub(super) explanation: String,
+    pub(super) zone: String,
     /// The instants in the schedule's own zone, and how far they are.
-    instants: Vec<(String, When)>,
-    notes: Vec<String>,
-    distance: Option<String>,
-    problem: Option<String>,
+    pub(super) instants: Vec<(String, When)>,
+    pub(super) notes: Vec<String>,
+    pub(super) distance: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 /// What rules would have said.
@@ -273,7 +273,7 @@ async fn answer(
 }
 
 /// What the schedule in the form means from now on.
-fn look_ahead(form: &Form, reader: &Reader) -> Preview {
+pub(super) fn look_ahead(form: &Form, reader: &Reader) -> Preview {
     let schedule = serde_json::from_value::<Schedule>(form.schedule());
     let schedule = match schedule {
         Ok(schedule) => schedule,

@@ -49,6 +49,14 @@ pub(super) struct Form {
 }
 
 impl Span {
+    /// A number and its unit.
+    pub(super) fn new((number, unit): &(&str, &str)) -> Self {
+        Self {
+            number: (*number).to_owned(),
+            unit: (*unit).to_owned(),
+        }
+    }
+
     fn of(span: Duration) -> Self {
         let seconds = span.as_secs();
         let fits = |(_, unit): &&(&str, u64)| seconds > 0 && seconds.is_multiple_of(*unit);

@@ -3,30 +3,33 @@
 mod act;
 mod charts;
 mod edit;
+pub(super) mod first;
 mod form;
 mod log;
 mod snippets;
+
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use nightbeat_domain::work::PastRun;
-use nightbeat_domain::{HeartbeatId, ProjectId, Status};
-use nightbeat_notify::incident_text;
+use nightbeat_domain::{HeartbeatId, IncidentId, ProjectId, Status};
 use nightbeat_store::control::heartbeats::Heartbeat;
 use nightbeat_store::control::incidents::{self, Incident};
+use nightbeat_store::control::notes::{self, Note};
 use nightbeat_store::control::runs::{self, Run};
 use nightbeat_store::control::signals::{self, Signal};
 use nightbeat_store::control::{PageRequest, days, overview};
 
-pub(super) use act::{acknowledge, delete, pause, resume, snooze, test};
+pub(super) use act::{delete, pause, resume, test};
 pub(super) use edit::{ask as edit, create, form as new, preview, save};
 
 use super::Web;
 use super::fields::Fields;
 use super::frame::{Frame, Here, project_path};
-use super::incident::Told;
+use super::incidents::Told;
 use super::pages::{not_done, page, unavailable};
 use super::time::{Reader, When, span};
 use super::viewer::Member;
@@ -94,6 +97,7 @@ struct Seen {
     runs: Vec<Run>,
     days: std::collections::BTreeMap<i64, days::Day>,
     incidents: Vec<Incident>,
+    notes: HashMap<IncidentId, Vec<Note>>,
     signals: Vec<Signal>,
     older: Option<String>,
     version: u64,
@@ -150,14 +154,16 @@ async fn look(
         };
         let incidents = PageRequest::new(INCIDENTS_SHOWN, None);
         let incidents = incidents::list(sql, project, &filter, &incidents)?;
+        let ids: Vec<IncidentId> = incidents.items.iter().map(|one| one.id).collect();
         let first = now.0.div_euclid(86_400_000_000) - charts::DAYS + 1;
         Ok(Seen {
             runs: runs.map_or(Vec::new(), |page| page.items),
             days: days::list(sql, project, heartbeat, first)?,
+            notes: notes::of(sql, &ids)?,
             incidents: incidents.items,
             signals,
             older: older.map(|cursor| cursor.to_string()),
-            version: overview::version(sql, project, now)?,
+            version: overview::heartbeat_version(sql, project, heartbeat, now)?,
         })
     });
     reading.await
@@ -193,10 +199,14 @@ fn shown(
         frame.base,
         page_path(member.project.id, &details.slug)
     );
+    let mut notes = seen.notes;
     let incidents: Vec<Told> = seen
         .incidents
         .into_iter()
-        .map(|one| Told::of(one, reader))
+        .map(|one| {
+            let notes = notes.remove(&one.id).unwrap_or_default();
+            Told::of(one, notes, reader)
+        })
         .collect();
     Page {
         project_path: format!("{}{}", frame.base, project_path(member.project.id)),
@@ -282,12 +292,4 @@ fn facts(heartbeat: &Heartbeat) -> Vec<(&'static str, String)> {
         facts.push(("Once paused", "resumed by hand only".to_owned()));
     }
     facts
-}
-
-/// What the incident says of itself, in a sentence.
-pub(super) fn sentence(incident: &Incident) -> String {
-    match &incident.alert {
-        Some(alert) => incident_text(alert),
-        None => "Its alerts were held back.".to_owned(),
-    }
 }

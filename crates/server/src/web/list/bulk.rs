@@ -134,7 +134,7 @@ async fn acknowledge(
     match &heartbeat.state.incident {
         Some(incident) => {
             let id = IncidentId::derive(heartbeat.id, incident.number);
-            inside.acknowledge(&id.to_string()).await
+            inside.acknowledge(&id.to_string(), "").await
         }
         None => Ok(()),
     }

@@ -25,6 +25,7 @@ use wish::{Group, Wish};
 
 use super::Web;
 use super::frame::{Frame, Here, project_path};
+use super::live::Subject;
 use super::marks::{self, BY_URGENCY};
 use super::pages::{Rendered, broken, page_without_secrets, unavailable};
 use super::time::{Reader, When};
@@ -191,7 +192,7 @@ async fn part(
         let beats = beats(&frame, member, wish, seen, reader);
         Rendered::of(&Part { may_change, beats }).map_err(|error| broken(&error))
     };
-    let told_at = web.live.told_at(member.project.id);
+    let told_at = web.live.told_at(Subject::Project(member.project.id));
     match web.lists.get(asked, told_at, Instant::now(), look).await {
         Ok(list) => list.response(headers),
         Err(response) => response,

@@ -1,18 +1,28 @@
-//! The incidents of a project.
+//! The incidents of a project, and the page of each.
+
+mod act;
+mod one;
+mod told;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
+use nightbeat_domain::{IncidentId, ProjectId};
 use nightbeat_store::control::incidents::{self, Filter, Incident};
+use nightbeat_store::control::notes::{self, Note};
 use nightbeat_store::control::{Cursor, PageRequest, heartbeats, overview};
 use nightbeat_store::sql::Sql;
+
+pub(super) use act::{acknowledge, note, snooze};
+pub(super) use one::show as show_one;
+pub(super) use told::Told;
 
 use super::Web;
 use super::fields::Fields;
 use super::frame::{Frame, Here, project_path};
-use super::incident::Told;
 use super::pages::{page, unavailable};
+use super::time::Reader;
 use super::viewer::Member;
 
 /// The most open ones; there is one a heartbeat at most.
@@ -49,7 +59,7 @@ pub(super) async fn show(
                 open: Some(open),
             };
             let page = incidents::list(sql, project, &filter, &PageRequest::new(limit, after))?;
-            let items = with_slugs(sql, project, page.items)?;
+            let items = with_more(sql, project, page.items)?;
             Ok::<_, nightbeat_store::StoreError>((items, page.next))
         };
         let (open, _) = list(true, OPEN_SHOWN, None)?;
@@ -60,11 +70,8 @@ pub(super) async fn show(
         Ok(read) => read,
         Err(error) => return unavailable(&web, &error),
     };
-    let told = |found: Vec<(Incident, Option<String>)>| {
-        let told = found.into_iter().map(|(incident, slug)| Told {
-            slug,
-            ..Told::of(incident, &reader)
-        });
+    let told = |found: Vec<Found>| {
+        let told = found.into_iter().map(|found| found.told(&reader));
         told.collect::<Vec<Told>>()
     };
     let frame = web.frame_at(&member, Here::Incidents);
@@ -81,15 +88,37 @@ pub(super) async fn show(
     page(StatusCode::OK, &incidents)
 }
 
-/// Each with the slug of its heartbeat, where that is still there.
-fn with_slugs(
+/// An incident with what stands elsewhere.
+struct Found {
+    incident: Incident,
+    /// Of its heartbeat, where that is still there.
+    slug: Option<String>,
+    notes: Vec<Note>,
+}
+
+impl Found {
+    fn told(self, reader: &Reader) -> Told {
+        Told {
+            slug: self.slug,
+            ..Told::of(self.incident, self.notes, reader)
+        }
+    }
+}
+
+fn with_more(
     sql: &mut dyn Sql,
-    project: nightbeat_domain::ProjectId,
+    project: ProjectId,
     found: Vec<Incident>,
-) -> nightbeat_store::Result<Vec<(Incident, Option<String>)>> {
-    let both = found.into_iter().map(|incident| {
+) -> nightbeat_store::Result<Vec<Found>> {
+    let ids: Vec<IncidentId> = found.iter().map(|one| one.id).collect();
+    let mut notes = notes::of(sql, &ids)?;
+    let all = found.into_iter().map(|incident| {
         let heartbeat = heartbeats::get(sql, project, incident.heartbeat)?;
-        Ok((incident, heartbeat.map(|known| known.details.slug)))
+        Ok(Found {
+            slug: heartbeat.map(|known| known.details.slug),
+            notes: notes.remove(&incident.id).unwrap_or_default(),
+            incident,
+        })
     });
-    both.collect()
+    all.collect()
 }
