@@ -28,7 +28,7 @@ async fn a_sound_store_gets_a_line_for_each_part() {
     assert!(report.is_ok(), "{report}");
     let text = report.to_string();
     for line in [
-        "ok       schema: version 12\n",
+        "ok       schema: version 14\n",
         "ok       pages and indexes: ",
         "ok       references\n",
         "ok       settings: 1 kinds\n",
