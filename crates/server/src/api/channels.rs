@@ -1,6 +1,6 @@
-//! `/channels` and `/channel-kinds`.
+//! `/channels` and `/channel-kinds`, and what a channel would be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,8 @@ use super::caller::Caller;
 use super::input::{self, Given, PageQuery, Query};
 use super::problem::Problem;
 use super::shapes::{
-    Channel, ChannelEdit, ChannelKind, ChannelList, List, MASK, NewChannel, TestResult,
+    Channel, ChannelChanges, ChannelEdit, ChannelKind, ChannelList, ChannelPreview, List, MASK,
+    NewChannel, TestResult,
 };
 use super::state::{ApiState, Refusal};
 use super::text::{NAME_CHARS_MAX, line};
@@ -59,11 +60,7 @@ pub(super) async fn create_channel(
     input::Json(asked): input::Json<NewChannel>,
 ) -> Result<Created<Tagged<Channel>>, Problem> {
     let name = checked_name(&asked.name)?;
-    if let Some((field, _)) = asked.settings.iter().find(|(_, value)| *value == MASK) {
-        let problem = format!("{MASK} stands for a secret; a new channel needs the secret itself");
-        return Err(Problem::field(&format!("settings.{field}"), problem));
-    }
-    let fields = checked_fields(&api.catalogue, &asked.kind, &asked.settings)?;
+    let fields = new_fields(&api.catalogue, &asked.kind, &asked.settings)?;
     let new = channels::Channel {
         id: ChannelId(random::uuid()),
         name,
@@ -248,6 +245,52 @@ pub(super) async fn list_channel_kinds(
     })
 }
 
+/// Try a channel's settings
+///
+/// Whether they would be taken, and what would change. Nothing is stored, and nothing is sent.
+#[utoipa::path(post, path = "/channel-kinds/preview", tag = "channels", request_body = ChannelPreview,
+    responses((status = 200, body = ChannelChanges)))]
+pub(super) async fn preview_channel(
+    State(api): State<ApiState>,
+    caller: Caller,
+    input::Json(asked): input::Json<ChannelPreview>,
+) -> Result<Json<ChannelChanges>, Problem> {
+    let old = match asked.channel.clone() {
+        Some(which) => Some(
+            api.read(move |sql| find(sql, caller.project, &which))
+                .await?,
+        ),
+        None => None,
+    };
+    let changes = match old {
+        Some(old) if old.kind != asked.kind => {
+            let problem = format!("the channel is of the kind {:?}, which stays", old.kind);
+            return Err(Problem::field("kind", problem));
+        }
+        Some(old) => {
+            let merged = merged(&old, asked.settings, &api.catalogue);
+            let new = checked_fields(&api.catalogue, &old.kind, &merged)?;
+            differing(&old.fields, &new)
+        }
+        None => {
+            let settings = asked.settings.into_iter();
+            let settings = settings.filter_map(|(name, value)| Some((name, value?)));
+            let new = new_fields(&api.catalogue, &asked.kind, &settings.collect())?;
+            new.into_keys().collect()
+        }
+    };
+    Ok(Json(ChannelChanges { changes }))
+}
+
+/// The names of what is not the same in both.
+fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name));
+    differ.cloned().collect()
+}
+
 /// The project's channel with this id or name.
 pub(super) fn find(
     sql: &mut dyn Sql,
@@ -294,6 +337,19 @@ fn checked_fields(
             field => Problem::field(&format!("settings.{field}"), problem),
         }
     })
+}
+
+/// The fields of a new channel: it has no secrets that a mask could stand for.
+fn new_fields(
+    catalogue: &Catalogue,
+    kind: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    if let Some((field, _)) = settings.iter().find(|(_, value)| *value == MASK) {
+        let problem = format!("{MASK} stands for a secret; a new channel needs the secret itself");
+        return Err(Problem::field(&format!("settings.{field}"), problem));
+    }
+    checked_fields(catalogue, kind, settings)
 }
 
 /// The stored fields with these changes. The mask of a secret keeps it.

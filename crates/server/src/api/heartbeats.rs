@@ -5,9 +5,10 @@ use axum::extract::State;
 use http::StatusCode;
 use nightbeat_domain::{
     ChannelId, HeartbeatId, LastRun, Phase, ProjectId, SUGGESTION_RUNS_MAX, Schedule, Settings,
-    UnixMicros, suggest_grace,
+    State as HeartbeatState, UnixMicros, suggest_grace,
 };
 use nightbeat_store::Watched;
+use nightbeat_store::control::brought::{self, Brought};
 use nightbeat_store::control::heartbeats::{self, BySlug, Details, Filter, New};
 use nightbeat_store::control::{Cursor, Page, PageRequest, Routing, channels, is_slug, runs};
 use nightbeat_store::people::{Step, take_step};
@@ -90,25 +91,36 @@ pub(super) async fn list_heartbeats(
 pub(super) async fn create_heartbeat(
     State(api): State<ApiState>,
     caller: Caller,
-    input::Json(NewHeartbeat(asked)): input::Json<NewHeartbeat>,
+    input::Json(new): input::Json<NewHeartbeat>,
 ) -> Result<Created<Tagged<HeartbeatDetail>>, Problem> {
+    let brought = new.id()?;
+    let paused = new.is_paused();
+    let NewHeartbeat(asked) = new;
     let details = asked.new_details()?;
     let settings = asked.settings(&usual_settings()?)?;
     let viewer = Viewer::new(&api, caller);
-    let now = viewer.now();
-    let id = HeartbeatId(random::uuid());
+    let (now, project) = (viewer.now(), caller.project);
+    let id = brought.unwrap_or_else(|| HeartbeatId(random::uuid()));
     let created = api
         .write_by(caller.actor, move |sql, told| {
-            insert(
+            let mut state = HeartbeatState::new(&settings, now);
+            if brought.is_some() {
+                go_on(sql, id, &mut state, now)?;
+            }
+            if paused {
+                // Nothing is open yet, so there is nothing to tell.
+                nightbeat_domain::control::pause(id, &settings, &mut state, now);
+            }
+            insert_as(
                 sql,
                 told,
-                caller.project,
-                id,
+                project,
+                (id, &state),
                 details.clone(),
                 &settings,
                 now,
             )?;
-            by_id(sql, caller.project, id)
+            by_id(sql, project, id)
         })
         .await?;
     Ok(Created {
@@ -153,6 +165,7 @@ pub(super) async fn change_heartbeat(
     if_match: IfMatch,
     input::Json(asked): input::Json<HeartbeatEdit>,
 ) -> Result<Tagged<HeartbeatDetail>, Problem> {
+    asked.is_no_beginning()?;
     let viewer = Viewer::new(&api, caller);
     let now = viewer.now();
     let project = caller.project;
@@ -245,6 +258,19 @@ pub(crate) fn insert(
     told: &mut Told,
     project: ProjectId,
     id: HeartbeatId,
+    details: Details,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    let state = HeartbeatState::new(settings, now);
+    insert_as(sql, told, project, (id, &state), details, settings, now)
+}
+
+fn insert_as(
+    sql: &mut dyn Sql,
+    told: &mut Told,
+    project: ProjectId,
+    (id, state): (HeartbeatId, &HeartbeatState),
     mut details: Details,
     settings: &Settings,
     now: UnixMicros,
@@ -255,12 +281,11 @@ pub(crate) fn insert(
         slug_is_free(sql, project, &details.slug)?;
     }
     channels_are_known(sql, project, &details.channels)?;
-    let state = nightbeat_domain::State::new(settings, now);
     let new = New {
         id,
         details: &details,
         settings,
-        state: &state,
+        state,
         created_at: now,
     };
     heartbeats::insert(sql, project, &new)?;
@@ -270,6 +295,29 @@ pub(crate) fn insert(
         wake_at: state.wake_at,
     });
     Ok(())
+}
+
+/// Lets a heartbeat have an id that its creator brings along. One that was deleted may come back: its incidents
+/// and alerts are numbered from there, for their ids are made of the numbers.
+fn go_on(
+    sql: &mut dyn Sql,
+    id: HeartbeatId,
+    state: &mut HeartbeatState,
+    now: UnixMicros,
+) -> Result<(), Refusal> {
+    let conflict = |problem| Err(Problem::conflict("id", problem).into());
+    match brought::claim(sql, id, now)? {
+        Brought::Unknown => Ok(()),
+        Brought::Earlier { incidents, alerts } => {
+            (state.incidents, state.alerts) = (incidents, alerts);
+            Ok(())
+        }
+        // Whose it is, is nobody's business.
+        Brought::Taken => conflict("a heartbeat with this id exists already"),
+        Brought::Leaving => conflict(
+            "a heartbeat with this id was deleted, and its history is still being removed; try again in half an hour",
+        ),
+    }
 }
 
 /// Gives a heartbeat these details and settings; nothing happens where it has them already.

@@ -22,6 +22,7 @@ mod project;
 pub(crate) mod rate;
 mod runs;
 mod schedules;
+mod settable;
 mod shapes;
 mod signals;
 pub(crate) mod slug;
@@ -40,7 +41,9 @@ pub(crate) use actor::{Actor, Who};
 pub(crate) use caller::{key_of, may_be_key, note_use};
 pub(crate) use input::with_whole_numbers;
 pub(crate) use problem::Problem;
+pub use settable::{NotSettable, channel_name, is_slug, project_name, settable, slugify};
 pub(crate) use shapes::{Change, Channels, HeartbeatEdit, Keywords, Schedule};
+pub use shapes::{DESCRIPTION_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX};
 pub use state::ApiState;
 pub(crate) use state::{Refusal, Told};
 
@@ -103,6 +106,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         ))
         .routes(routes!(channels::test_channel))
         .routes(routes!(channels::list_channel_kinds))
+        .routes(routes!(channels::preview_channel))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::show_delivery))
         .routes(routes!(deliveries::dismiss_delivery))

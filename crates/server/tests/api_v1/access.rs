@@ -205,6 +205,8 @@ async fn everything() -> (Api, Vec<Route>) {
         );
     }
     add("GET", "/channel-kinds", "", none(), 200, Own);
+    let tried = json!({"channel": "anas-hook", "kind": "webhook"});
+    add("POST", "/channel-kinds/preview", "", tried, 200, Nothing);
     add("GET", "/deliveries", "", none(), 200, Own);
     add(
         "GET",

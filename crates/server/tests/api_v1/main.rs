@@ -7,6 +7,7 @@
 mod access;
 mod bad_inputs;
 mod broken;
+mod brought;
 mod channels;
 mod deliveries;
 mod document;

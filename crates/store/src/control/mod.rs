@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod addressed;
 pub mod audit;
+pub mod brought;
 mod chain;
 pub mod channels;
 pub mod days;

@@ -48,10 +48,24 @@ fn of_heartbeat(sql: &mut dyn Sql, rows_max: u32) -> Result<u64> {
     let Some(row) = removed else {
         return Ok(0);
     };
+    prune(sql, &row, rows_max)
+}
+
+/// The same for this heartbeat alone; whether nothing of it is left.
+pub(super) fn prune_this(sql: &mut dyn Sql, id: HeartbeatId, rows_max: u32) -> Result<bool> {
+    let query = "SELECT id, newest_signal, newest_run FROM removed_heartbeat WHERE id = $1";
+    let Some(row) = sql.first(query, &[id.into()])? else {
+        return Ok(true);
+    };
+    prune(sql, &row, rows_max)?;
+    Ok(sql.first(query, &[id.into()])?.is_none())
+}
+
+fn prune(sql: &mut dyn Sql, row: &Row, rows_max: u32) -> Result<u64> {
     let heartbeat: HeartbeatId = row.get(0)?;
     let mut left = u64::from(rows_max.max(1));
-    left -= log(sql, "signal", (heartbeat, &row, 1), left)?;
-    left -= log(sql, "run", (heartbeat, &row, 2), left)?;
+    left -= log(sql, "signal", (heartbeat, row, 1), left)?;
+    left -= log(sql, "run", (heartbeat, row, 2), left)?;
     left -= rest(sql, heartbeat, "signal_nonce", "nonce", left)?;
     left -= rest(sql, heartbeat, "run_day", "day", left)?;
     if left > 0 {

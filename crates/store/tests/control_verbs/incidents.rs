@@ -50,7 +50,7 @@ fn snapshot(heartbeat: HeartbeatId, project: ProjectId) -> AlertSnapshot {
 }
 
 /// The heartbeat's `number`-th incident, opened in second `opened` and perhaps closed a second later.
-fn incident(
+pub(crate) fn incident(
     world: &World,
     heartbeat: HeartbeatId,
     number: u32,

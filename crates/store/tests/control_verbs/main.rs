@@ -8,6 +8,7 @@
 mod accounts;
 mod alerts;
 mod broken;
+mod brought;
 mod channels;
 mod heartbeats;
 mod incidents;

@@ -115,6 +115,28 @@ pub(in crate::api) struct ChannelEdit {
     pub(in crate::api) settings: Option<BTreeMap<String, Option<String>>>,
 }
 
+/// A channel that might be, or what might change about one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ChannelPreview {
+    /// The id or name of the channel that might change; left out for a new one.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub(in crate::api) channel: Option<String>,
+    /// Its kind: one of `GET /channel-kinds`.
+    pub(in crate::api) kind: String,
+    /// As in a `POST` of a new channel, or in a `PATCH` of one that is there.
+    #[serde(default)]
+    pub(in crate::api) settings: BTreeMap<String, Option<String>>,
+}
+
+/// What would change about a channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ChannelChanges {
+    /// The names of the settings that would be other than they are, also of secret ones.
+    pub(in crate::api) changes: Vec<String>,
+}
+
 /// What a channel's receiver said to a test.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct TestResult {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nightbeat_domain::{IncidentId, LastRun, Settings};
+use nightbeat_domain::{HeartbeatId, IncidentId, LastRun, Settings};
 use nightbeat_store::control::heartbeats::{self, Details, Unreadable};
 use nightbeat_store::control::{Routing, SLUG_CHARS_MAX, is_slug};
 use serde::{Deserialize, Serialize};
@@ -22,10 +22,11 @@ use crate::api::problem::Problem;
 use crate::api::text::{NAME_CHARS_MAX, line, lines};
 
 /// The longest description.
-const DESCRIPTION_CHARS_MAX: usize = 10_000;
-/// The most tags of one heartbeat, and the longest.
-const TAGS_MAX: usize = 50;
-const TAG_CHARS_MAX: usize = 100;
+pub const DESCRIPTION_CHARS_MAX: usize = 10_000;
+/// The most tags of one heartbeat.
+pub const TAGS_MAX: usize = 50;
+/// The longest tag.
+pub const TAG_CHARS_MAX: usize = 100;
 /// The most channels that one heartbeat names; `"all"` has no limit.
 const CHANNELS_MAX: usize = 100;
 
@@ -217,6 +218,28 @@ pub(crate) struct HeartbeatEdit {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub(crate) channels: Option<Channels>,
+    /// See [`OnlyNew::id`].
+    #[serde(default, deserialize_with = "given")]
+    #[schema(ignore)]
+    pub(crate) id: Option<Uuid>,
+    /// See [`OnlyNew::paused`].
+    #[serde(default, deserialize_with = "given")]
+    #[schema(ignore)]
+    pub(crate) paused: Option<bool>,
+}
+
+/// What only a heartbeat that is to be may bring.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema matters")]
+struct OnlyNew {
+    /// Its id, where it had one elsewhere and its signal URL is to stay: a random UUID (version 4) that no
+    /// heartbeat has.
+    #[schema(value_type = Option<String>, format = Uuid, nullable = false,
+        pattern = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-4[0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$")]
+    id: Option<Uuid>,
+    /// It begins paused.
+    #[schema(nullable = false)]
+    paused: Option<bool>,
 }
 
 /// A heartbeat that is to be: what may be set on it, and its name must be.
@@ -228,6 +251,9 @@ impl PartialSchema for NewHeartbeat {
     fn schema() -> RefOr<Schema> {
         let mut schema = HeartbeatEdit::schema();
         if let RefOr::T(Schema::Object(object)) = &mut schema {
+            if let RefOr::T(Schema::Object(only_new)) = OnlyNew::schema() {
+                object.properties.extend(only_new.properties);
+            }
             object.required.push("name".to_owned());
             object.description = Some("A heartbeat that is to be.".to_owned());
         }
@@ -245,7 +271,42 @@ impl ToSchema for NewHeartbeat {
     }
 }
 
+impl NewHeartbeat {
+    /// The id that it brings along. Who knows it may signal, so it must be one that nobody can guess.
+    pub(in crate::api) fn id(&self) -> Result<Option<HeartbeatId>, Problem> {
+        match self.0.id {
+            Some(id) if id.get_version_num() != 4 => Err(Problem::field(
+                "id",
+                "is not a random UUID (version 4): who knows it may signal, so nobody may guess it",
+            )),
+            id => Ok(id.map(HeartbeatId)),
+        }
+    }
+
+    /// It begins paused.
+    pub(in crate::api) fn is_paused(&self) -> bool {
+        self.0.paused == Some(true)
+    }
+}
+
 impl HeartbeatEdit {
+    /// Refuses what only a heartbeat that is to be may bring.
+    pub(in crate::api) fn is_no_beginning(&self) -> Result<(), Problem> {
+        if self.id.is_some() {
+            return Err(Problem::field(
+                "id",
+                "does not change; only a new heartbeat brings one along",
+            ));
+        }
+        if self.paused.is_some() {
+            return Err(Problem::field(
+                "paused",
+                "is said with …/pause and …/resume; only a new heartbeat begins with it",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether this can be an edit of a heartbeat of which so much cannot be read. Nobody may get a schedule
     /// that they have not named.
     pub(crate) fn mends(&self, unreadable: &Unreadable) -> Result<(), Problem> {

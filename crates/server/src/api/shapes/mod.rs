@@ -23,11 +23,13 @@ mod words;
 
 pub(crate) use change::Change;
 pub(super) use channel::{
-    Channel, ChannelEdit, ChannelKind, ChannelList, MASK, NewChannel, TestResult,
+    Channel, ChannelChanges, ChannelEdit, ChannelKind, ChannelList, ChannelPreview, MASK,
+    NewChannel, TestResult,
 };
 pub(super) use delivery::{Delivery, DeliveryState};
 pub(super) use grace::HeartbeatDetail;
 pub(crate) use heartbeat::HeartbeatEdit;
+pub use heartbeat::{DESCRIPTION_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX};
 pub(super) use heartbeat::{Heartbeat, NewHeartbeat, Status};
 pub(super) use incident::{Incident, NewNote, Snooze};
 pub(super) use key::{Key, NewKey};
