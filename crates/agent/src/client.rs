@@ -23,7 +23,7 @@ const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 const PAGE_ITEMS: usize = 100;
 
 /// How often a request is sent again that came too soon: a key has so many a minute.
-const WAITS_MAX: u32 = 10;
+pub(crate) const WAITS_MAX: u32 = 10;
 /// A server that wants a longer pause is not waited for: the person is told.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -219,33 +219,43 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            server: server.clone(),
-            reason: http::reason(&error),
-        };
-        let mut response = request.send().await.map_err(unreachable)?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > ANSWER_BYTES_MAX {
-                return Err(ClientError::NotUnderstood {
-                    server,
-                    reason: format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"),
-                });
-            }
-        }
+        let (response, bytes) = whole(request, &server, ANSWER_BYTES_MAX).await?;
         judge(server, &response, bytes)
     }
 }
 
 /// How long to wait before a request is sent again that came too soon; `None`: it was answered.
-fn pause(error: &ClientError) -> Option<Duration> {
+pub(crate) fn pause(error: &ClientError) -> Option<Duration> {
     let ClientError::Refused(problem) = error else {
         return None;
     };
     let too_many = problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
     let wait = Duration::from_secs(problem.retry_after.filter(|_| too_many)?);
     (wait <= WAIT_MAX).then_some(wait)
+}
+
+/// Sends a request, and reads its whole answer: at most so many bytes.
+pub(crate) async fn whole(
+    request: reqwest::RequestBuilder,
+    server: &str,
+    bytes_max: usize,
+) -> Result<(reqwest::Response, Vec<u8>), ClientError> {
+    let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+        server: server.to_owned(),
+        reason: http::reason(&error),
+    };
+    let mut response = request.send().await.map_err(unreachable)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > bytes_max {
+            return Err(ClientError::NotUnderstood {
+                server: server.to_owned(),
+                reason: format!("the answer is longer than {bytes_max} bytes"),
+            });
+        }
+    }
+    Ok((response, bytes))
 }
 
 /// Sorts an answer into success and the kinds of no.

@@ -36,6 +36,14 @@ pub enum ClientError {
         /// The `Location`.
         to: String,
     },
+    /// Another product's server answers what its API does not.
+    #[error("{server} does not answer as a Healthchecks server does: {reason}")]
+    Strange {
+        /// Scheme, host and port.
+        server: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
     /// The answer is not one that the API gives.
     #[error("{server} does not answer as a Nightbeat server does: {reason}")]
     NotUnderstood {

@@ -1,5 +1,5 @@
 //! What runs beside the job, on the machine of the person: the job itself (`run`), its signals (`ping`),
-//! the spool in which they wait for a server that is away, the client of Nightbeat's API, and durations as
+//! the spool in which they wait for a server that is away, the clients of Nightbeat's API and of Healthchecks', and durations as
 //! people write them.
 //!
 //! It knows the wire contracts (`docs/api.md` and the signal URLs) and nothing of the server behind them.
@@ -15,6 +15,8 @@ mod client;
 pub mod clock;
 pub mod duration;
 mod error;
+#[cfg(feature = "api")]
+pub mod healthchecks;
 #[cfg(feature = "api")]
 mod http;
 mod link;

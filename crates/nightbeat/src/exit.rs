@@ -23,6 +23,12 @@ pub(crate) enum Exit {
     Unreachable = 4,
     /// Something must be configured first, or is configured wrongly.
     Config = 5,
+    /// Who asked whether something would change is told that it would.
+    #[cfg(feature = "full")]
+    Differs = 6,
+    /// Done, but not all of it could be taken.
+    #[cfg(feature = "full")]
+    Partly = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -90,6 +96,9 @@ impl From<ClientError> for Failure {
             ClientError::Unreachable { server, .. } => unreachable(&server, message),
             ClientError::Redirected { .. } => {
                 Self::failed(message).hint("set NIGHTBEAT_URL (or --url) to the final address")
+            }
+            ClientError::Strange { .. } => {
+                Self::failed(message).hint("is --url a Healthchecks server?")
             }
             ClientError::NotUnderstood { .. } => {
                 Self::failed(message).hint("is NIGHTBEAT_URL (or --url) a Nightbeat server?")

@@ -3,9 +3,13 @@
 
 mod beside;
 mod cli;
+#[cfg(feature = "full")]
+mod code;
 mod commands;
 mod connection;
 mod exit;
+#[cfg(feature = "full")]
+mod import;
 #[cfg(feature = "full")]
 mod logging;
 #[cfg(feature = "full")]

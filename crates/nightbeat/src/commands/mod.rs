@@ -1,6 +1,8 @@
 //! The commands: one file each, and one table of them.
 
 #[cfg(feature = "full")]
+mod apply;
+#[cfg(feature = "full")]
 mod channel;
 #[cfg(feature = "full")]
 mod config;
@@ -20,7 +22,11 @@ mod deliveries;
 mod edit;
 #[cfg(feature = "full")]
 mod evidence;
+#[cfg(feature = "full")]
+mod export;
 mod flush;
+#[cfg(feature = "full")]
+mod import;
 #[cfg(feature = "full")]
 mod incidents;
 #[cfg(feature = "full")]

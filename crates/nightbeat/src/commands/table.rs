@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::{
-    channel, config, create, db, delete, deliveries, edit, evidence, incidents, init, list, log,
-    login, pause, resume, runs, schedule, serve, show,
+    apply, channel, config, create, db, delete, deliveries, edit, evidence, export, import,
+    incidents, init, list, log, login, pause, resume, runs, schedule, serve, show,
 };
 use crate::exit::Failure;
 use crate::session::Session;
@@ -32,6 +32,10 @@ pub(crate) enum Full {
     Deliveries(deliveries::Deliveries),
     #[command(subcommand)]
     Schedule(schedule::Schedule),
+    Apply(apply::Apply),
+    Export(export::Export),
+    #[command(subcommand)]
+    Import(import::Import),
     #[command(subcommand)]
     Db(db::Db),
     #[command(subcommand)]
@@ -60,6 +64,9 @@ impl Full {
             Self::Channel(channel) => channel.run(session),
             Self::Deliveries(deliveries) => deliveries.run(session),
             Self::Schedule(schedule) => schedule.run(session),
+            Self::Apply(apply) => apply.run(session),
+            Self::Export(export) => export.run(session),
+            Self::Import(import) => import.run(session),
             Self::Db(db) => db.run(),
             Self::Config(config) => config.run(),
         }

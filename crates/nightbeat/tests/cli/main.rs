@@ -5,6 +5,7 @@
 
 mod admin;
 mod channels;
+mod code;
 mod connection;
 mod evidence;
 mod handbook;

@@ -58,12 +58,15 @@ macro_rules! chapters {
 }
 
 /// In the order of their use.
-const SOURCES: [(&str, &str); 26] = chapters![
+const SOURCES: [(&str, &str); 30] = chapters![
     "first-hour",
     "pages",
     "signals",
     "email-signals",
     "compatibility",
+    "moving-from-healthchecks",
+    "moving-from-uptime-kuma",
+    "moving-from-cronitor",
     "moving-from-sentry",
     "moving-from-dead-mans-snitch",
     "run",
@@ -79,6 +82,7 @@ const SOURCES: [(&str, &str); 26] = chapters![
     "channels",
     "accounts",
     "command-line",
+    "config-as-code",
     "configuration",
     "operations",
     "reliability",
