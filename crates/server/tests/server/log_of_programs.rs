@@ -1,5 +1,6 @@
 //! What programs change is in the log, with their key's name; what pages change, with the person's.
 
+use nightbeat_store::control::{PageRequest, audit};
 use serde_json::{Value, json};
 
 use crate::people::{House, house};
@@ -35,22 +36,18 @@ impl House {
     /// Who did what to whom, the oldest first, since the last time that this was asked.
     async fn news(&self, seen: &mut usize) -> Vec<(String, String, String)> {
         let home = self.home;
-        let reading = self.nightbeat.server.store().read(move |sql| {
-            sql.query(
-                "SELECT who, action, about, address FROM audit WHERE project = $1 ORDER BY at, action",
-                &[home.into()],
-            )
-        });
-        let rows = reading.await.unwrap();
-        let entries = rows.iter().map(|row| {
-            assert_eq!(row.get::<String>(3).unwrap(), "127.0.0.1");
-            (
-                row.get(0).unwrap(),
-                row.get(1).unwrap(),
-                row.get(2).unwrap(),
-            )
-        });
-        let entries: Vec<_> = entries.collect();
+        let all = PageRequest::new(PageRequest::ITEMS_MAX, None);
+        let store = self.nightbeat.server.store();
+        let reading = store.read(move |sql| audit::of_project(sql, home, &all));
+        let mut entries = reading.await.unwrap().items;
+        entries.sort_by(|one, other| (one.at, &one.action).cmp(&(other.at, &other.action)));
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|entry| {
+                assert_eq!(entry.address, "127.0.0.1");
+                (entry.who, entry.action, entry.about)
+            })
+            .collect();
         let news = entries[*seen..].to_vec();
         *seen = entries.len();
         news
