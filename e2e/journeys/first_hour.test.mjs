@@ -170,6 +170,8 @@ test("the same list on a phone", async (t) => {
   await page.getByRole("link", { name: "certificates" }).click();
   await page.getByRole("heading", { name: "certificates", level: 1 }).waitFor();
   await fits(page);
+  const today = await page.locator(".year rect").last().boundingBox();
+  assert.ok(today.x + today.width <= page.viewportSize().width, "the newest days show first");
   await picture(page, "14-phone-heartbeat");
   isSound(page);
 });
