@@ -87,11 +87,12 @@ fn an_incident_after_a_snoozed_one_is_told_at_once() {
     let mut beat = down();
     beat.snooze_at("2d 04:00", "9d 00:00")
         .success_at("2d 12:00")
-        .elapse_until("4d 00:00");
+        .elapse_until("3d 20:00");
     beat.assert_told(&[
         (DOWN, "2d 03:00"),
         (AlertKind::Up, "2d 12:00"),
         (DOWN, "3d 13:00"),
+        (REMINDER, "3d 19:00"),
     ]);
 }
 
