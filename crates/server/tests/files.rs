@@ -20,11 +20,10 @@ fn allow_files(count: u64) {
     .unwrap();
 }
 
-/// Asks for the metrics, and reads some of what comes.
-async fn metrics(open: &mut TcpStream) -> String {
-    open.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
-        .await
-        .unwrap();
+/// Asks for something, and reads some of what comes.
+async fn ask(open: &mut TcpStream, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    open.write_all(request.as_bytes()).await.unwrap();
     let mut some = vec![0; 65_536];
     let count = open.read(&mut some).await.unwrap();
     String::from_utf8_lossy(&some[..count]).into_owned()
@@ -39,8 +38,8 @@ async fn accepting_waits_for_room_and_counts_as_refusal() {
     let address = server.addresses()[0];
     let usual = getrlimit(Resource::Nofile).current.unwrap();
     let mut open = TcpStream::connect(address).await.unwrap();
-    // Answered, so accepted: else it would be one of those that wait.
-    metrics(&mut open).await;
+    // Accepted, or it would be one of those that wait; and ready: a start that cannot open its files fails.
+    while !ask(&mut open, "/readyz").await.starts_with("HTTP/1.1 200") {}
     let waiting = TcpSocket::new_v4().unwrap();
 
     // What is open stays open; no number is free, also of those that the server's start gives back only now.
@@ -52,7 +51,7 @@ async fn accepting_waits_for_room_and_counts_as_refusal() {
         .unwrap();
     let mut seen = String::new();
     while !seen.contains("nightbeat_refused_connections_total{reason=\"files\"}") {
-        seen.push_str(&metrics(&mut open).await);
+        seen.push_str(&ask(&mut open, "/metrics").await);
     }
     allow_files(usual);
     let mut answer = String::new();
